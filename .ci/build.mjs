@@ -1,0 +1,76 @@
+// Builds everything that the package ships into `dist`: compiled TypeScript, the files that the code
+// reads at run time, and the console's pages. A build that fails leaves the former `dist` alone.
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { chmod, copyFile, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { createRequire } from "node:module";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("../", import.meta.url));
+const dist = path.join(root, "dist");
+// Named after this process, so that two builds at once do not mix their files.
+const next = path.join(root, `dist.${process.pid}.next`);
+const former = path.join(root, `dist.${process.pid}.former`);
+
+/** Folders whose SQL, Cedar policies, data and wordings are read from beside the compiled code. */
+const FOLDERS = ["agents", "tools", "runtime", "memory", "console/server"];
+const PAGES = path.join(root, "console/web");
+
+try {
+  await compile();
+  await copyAssets();
+  await buildPages();
+  await swap();
+} catch (error) {
+  console.error(`signalbox: the build failed: ${error instanceof Error ? error.message : String(error)}`);
+  process.exitCode = 1;
+} finally {
+  await rm(next, { recursive: true, force: true });
+  await rm(former, { recursive: true, force: true });
+}
+
+async function compile() {
+  const tsc = createRequire(import.meta.url).resolve("typescript/bin/tsc");
+  const child = spawn(process.execPath, [tsc, "-p", "tsconfig.build.json", "--outDir", next], {
+    cwd: root,
+    stdio: "inherit",
+  });
+  const code = await new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", resolve);
+  });
+  if (code !== 0) throw new Error("the compiler found errors (see above).");
+  // npm makes a package's commands executable when it installs them; this is for running them from here.
+  const main = path.join(next, "runtime/cli/main.js");
+  if (existsSync(main)) await chmod(main, 0o755);
+}
+
+async function copyAssets() {
+  for (const folder of FOLDERS) {
+    const from = path.join(root, folder);
+    if (!existsSync(from)) continue;
+    for (const entry of await readdir(from, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile() || /\.tsx?$/.test(entry.name)) continue;
+      const source = path.join(entry.parentPath, entry.name);
+      const target = path.join(next, path.relative(root, source));
+      await mkdir(path.dirname(target), { recursive: true });
+      await copyFile(source, target);
+    }
+  }
+}
+
+async function buildPages() {
+  if (!existsSync(path.join(PAGES, "index.html"))) return;
+  const { build } = await import("vite");
+  await build({
+    root: PAGES,
+    logLevel: "warn",
+    build: { outDir: path.join(next, "console/web"), emptyOutDir: true },
+  });
+}
+
+async function swap() {
+  if (existsSync(dist)) await rename(dist, former);
+  await rename(next, dist);
+}

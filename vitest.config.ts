@@ -1,0 +1,51 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+// Node's own conditions first, then the one under which "signalbox" is this repository's source.
+const conditions = ["signalbox-source", "module", "node", "development|production"];
+
+/** What every project needs to import "signalbox" as its source. */
+const source = {
+  // Vite does not resolve a package's reference to itself.
+  resolve: { conditions, alias: { signalbox: fileURLToPath(new URL("runtime/index.ts", import.meta.url)) } },
+  ssr: { resolve: { conditions } },
+};
+
+/** Child processes, not threads: V8's flags belong to a process. */
+const workers = {
+  pool: "forks" as const,
+  // Without the first, Node 20 aborts in code that V8 has optimised around Cedar's wasm.
+  execArgv: ["--no-turbo-inline-js-wasm-calls", "--conditions=signalbox-source"],
+};
+
+/** Tests against the real Postgres and NATS: one private stack for the whole run. */
+const servers = ["test/support/global-setup.ts"];
+
+const projects = [
+  { ...source, test: { ...workers, name: "unit", include: ["test/unit/**/*.test.ts"] } },
+  {
+    ...source,
+    test: {
+      ...workers,
+      name: "contract",
+      include: ["test/contract/**/*.test.ts"],
+      globalSetup: servers,
+      testTimeout: 30_000,
+      hookTimeout: 60_000,
+    },
+  },
+  {
+    ...source,
+    test: {
+      ...workers,
+      name: "e2e",
+      include: ["test/e2e/**/*.test.ts"],
+      globalSetup: servers,
+      testTimeout: 120_000,
+      hookTimeout: 120_000,
+    },
+  },
+];
+
+// Type tests (`*.test-d.ts`) are checked by `tsc`, with everything else.
+export default defineConfig({ test: { projects } });
