@@ -1,0 +1,76 @@
+import type { z } from "zod";
+import type { Cursor, JournalEvent } from "./events.ts";
+import type { Principal } from "./people.ts";
+import type {
+  AgentSummary,
+  approvalsQuery,
+  ApprovalView,
+  decideBody,
+  DoubtView,
+  Health,
+  resolveDoubtBody,
+  RunSummary,
+  sessionsQuery,
+  SessionsPage,
+  SessionState,
+  SessionSummary,
+  SessionView,
+  startRunBody,
+  VerifyReport,
+} from "./protocol.ts";
+
+/** The next events of a session after a cursor, with what lists say of the session at that moment. */
+export interface SessionDelta {
+  /** Each run's events in order, none missing between the cursor and the first. */
+  readonly events: readonly JournalEvent[];
+  readonly session: SessionSummary;
+  /** Every run of the session; `events` of each is how far its journal reaches. */
+  readonly runs: readonly RunSummary[];
+  /** True if the limit cut the answer short: ask again from the last events. */
+  readonly more: boolean;
+}
+
+/**
+ * What the console's server needs from the rest of Signalbox. Inputs have been validated and the role
+ * has been checked; everything that depends on the thing itself (who started it, which pool, whether it
+ * is still pending) is for the implementation to refuse.
+ *
+ * Reading functions may be repeated freely. All throw `NotFoundError` for ids that do not exist.
+ */
+export interface ConsoleServices {
+  /** Newest first. */
+  listSessions(query: z.output<typeof sessionsQuery>): Promise<SessionsPage>;
+  /**
+   * Sessions that may have changed lately: the newest, and those with ready or running runs. The live
+   * list falls back on it when notices are lost, so it may hold too many and never has to hold all.
+   */
+  recentSessions(limit: number): Promise<readonly SessionSummary[]>;
+  /** In any order; ids that do not exist are left out. */
+  sessionSummaries(sessions: readonly string[]): Promise<readonly SessionSummary[]>;
+  sessionView(session: string): Promise<SessionView>;
+  sessionState(session: string, at: { readonly run: string; readonly seq: number }): Promise<SessionState>;
+  verifySession(session: string): Promise<VerifyReport>;
+  /** Events after the cursor, at most `limit` of them. A run that the cursor does not name is read from its start. */
+  eventsAfter(session: string, cursor: Cursor, limit: number): Promise<SessionDelta>;
+
+  /** `cannotDecide` is about the reader. Pending ones oldest first, decided ones newest first. */
+  listApprovals(reader: Principal, query: z.output<typeof approvalsQuery>): Promise<readonly ApprovalView[]>;
+  getApproval(reader: Principal, approval: string): Promise<ApprovalView>;
+  /**
+   * Ids of all pending approvals, each with a text that differs whenever something about it has changed
+   * (a further decision, for example). Cheap: the live inbox asks for it again and again.
+   */
+  pendingApprovals(): Promise<ReadonlyMap<string, string>>;
+  /** Throws `ConflictError` if it is no longer pending or was shown with other arguments, `ForbiddenError` if this person may not. */
+  decide(by: Principal, approval: string, decision: z.output<typeof decideBody>): Promise<ApprovalView>;
+
+  listDoubts(): Promise<readonly DoubtView[]>;
+  /** Throws `ConflictError` if it is no longer in doubt. */
+  resolveDoubt(by: Principal, resolution: z.output<typeof resolveDoubtBody>): Promise<void>;
+
+  /** Throws `InvalidInputError` if the input does not fit the agent. The same key gives the same session. */
+  startRun(by: Principal, start: z.output<typeof startRunBody>): Promise<SessionSummary>;
+  listAgents(): Promise<readonly AgentSummary[]>;
+  /** Never throws: what is down is in the answer. */
+  health(): Promise<Health>;
+}

@@ -1,0 +1,29 @@
+import { z } from "zod";
+
+/**
+ * What may happen when a call is repeated after a crash. `read` changes nothing outside; `idempotent`
+ * may be repeated under the same key; `compensatable` and `irreversible` may not.
+ */
+export const EFFECT_CLASSES = ["read", "idempotent", "compensatable", "irreversible"] as const;
+export type EffectClass = (typeof EFFECT_CLASSES)[number];
+
+/** The kinds of calls out of a node execution that the journal records. */
+export const EFFECT_KINDS = ["tool", "ask", "memory", "model", "human", "clock", "random", "id"] as const;
+export type EffectKind = (typeof EFFECT_KINDS)[number];
+
+/**
+ * Identifies an effect within its run, the same in every attempt: the node execution, what is called
+ * with which arguments (by fingerprint), and the how-many-eth such call of this node execution it is.
+ */
+export const effectKeySchema = z.object({
+  node: z.string(),
+  name: z.string(),
+  fingerprint: z.string(),
+  nth: z.int().nonnegative(),
+});
+export type EffectKey = z.infer<typeof effectKeySchema>;
+
+/** The key as one string: how events refer to an effect. */
+export function effectKeyText(key: EffectKey): string {
+  return `${key.node}#${key.name}#${key.fingerprint.slice(0, 16)}#${String(key.nth)}`;
+}

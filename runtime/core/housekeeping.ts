@@ -1,0 +1,21 @@
+import type { SignedEnvelope } from "./bus.ts";
+
+/** What workers do for everybody beside their runs. All of it may be repeated, by any worker, at any time. */
+export interface Housekeeping {
+  /** Makes known that a worker is there, which agents it runs, and the key with which it signs (SPKI, PEM). */
+  registerWorker(worker: string, publicKey: string, agents: readonly string[]): Promise<void>;
+  workerSeen(worker: string): Promise<void>;
+  workerGone(worker: string): Promise<void>;
+  /** The public key of a worker that is or was there, or null. */
+  workerKey(worker: string): Promise<string | null>;
+  /** Makes runs ready whose timer is due, by the database's clock. */
+  wakeDueRuns(): Promise<void>;
+  /** Ends approvals whose time to decide is over, by the database's clock: a fault is always a no. */
+  expireApprovals(): Promise<void>;
+  /** A message has reached its receiver's run: it need not be sent again. */
+  messageReceived(message: string): Promise<void>;
+  /** Messages that were sent a while ago and have reached nobody. */
+  unreceivedMessages(): Promise<readonly SignedEnvelope[]>;
+  /** Keeps a rule set, so that its verdicts can be recomputed. */
+  keepRuleSet(hash: string, content: string): Promise<void>;
+}

@@ -1,0 +1,145 @@
+import type { JournalEvent, NewEvent, RunStatus, StartCause, Wait } from "./events.ts";
+import type { SignedEnvelope } from "./bus.ts";
+import type { JsonValue } from "./json.ts";
+import type { Actor } from "./people.ts";
+import type { Verdict } from "./verdict.ts";
+
+/**
+ * Where one holder of a run's lease stands in the run's journal. `append` moves it at once, before the
+ * events are durable; nobody else may write to the run while its epoch holds.
+ */
+export interface RunHead {
+  readonly run: string;
+  readonly session: string;
+  readonly agent: string;
+  readonly epoch: number;
+  seq: number;
+  hash: string;
+}
+
+/** A row beside the events that becomes durable in the same transaction, or not at all. */
+export type ViewWrite =
+  | {
+      readonly view: "approval_requested";
+      readonly approval: string;
+      readonly effect: string;
+      readonly tool: string;
+      readonly toolVersion: string;
+      readonly input: JsonValue;
+      readonly argsHash: string;
+      readonly verdict: Verdict;
+      readonly pool: string;
+      readonly approvers: number;
+      readonly startedBy: Actor;
+      readonly expiresAt: number;
+    }
+  /** Refuses the whole append unless the approval is approved, unexpired and not yet consumed. */
+  | { readonly view: "approval_consumed"; readonly approval: string }
+  /** The run ended: nothing may be decided for it any more. */
+  | { readonly view: "approvals_voided" }
+  | {
+      readonly view: "doubt_raised";
+      readonly effect: string;
+      readonly effectId: string;
+      readonly tool: string;
+      readonly input: JsonValue;
+      readonly reason: string;
+    }
+  | { readonly view: "doubt_resolved"; readonly effect: string }
+  | {
+      readonly view: "question_asked";
+      readonly id: string;
+      readonly effect: string;
+      readonly pool: string;
+      readonly question: string;
+      /** The JSON Schema of the answer. */
+      readonly answer: JsonValue;
+    }
+  /** The run ended: nobody need answer any more. */
+  | { readonly view: "questions_voided" }
+  | { readonly view: "message_out"; readonly message: SignedEnvelope };
+
+export interface AppendOptions {
+  /** The run's status after these events. Default: unchanged. */
+  readonly status?: RunStatus;
+  /** With `status: "parked"`: what it waits for, and when to wake it at the latest (epoch ms). */
+  readonly waits?: readonly Wait[];
+  readonly wakeAt?: number | null;
+  /** How far the mailbox has been taken over into events. */
+  readonly mailboxTaken?: number;
+  /** Rows beside the events; a function where they need the places that the events are given. */
+  readonly views?: readonly ViewWrite[] | ((events: readonly JournalEvent[]) => readonly ViewWrite[]);
+}
+
+export interface Appended {
+  /** The events with their places and hashes; known before they are durable. */
+  readonly events: readonly JournalEvent[];
+  /**
+   * Resolves once the events are on disk, with the run's status: `ready` instead of the `parked` that
+   * was asked for if something arrived in the mailbox meanwhile. Rejects with `FencedError` if the
+   * lease has been lost, and then for every later append too.
+   */
+  readonly durable: Promise<RunStatus>;
+}
+
+export interface NewRun {
+  readonly run: string;
+  readonly session: string;
+  readonly parent: string | null;
+  readonly agent: string;
+  readonly version: string;
+  readonly key: string | null;
+  readonly startedBy: Actor;
+  readonly depth: number;
+  readonly input: JsonValue;
+  readonly cause?: StartCause;
+}
+
+/** What a claim gives: the lease on a run, and what is needed to go on with it. */
+export interface Claim {
+  readonly head: RunHead;
+  readonly startedBy: Actor;
+  readonly depth: number;
+  readonly parent: string | null;
+  /** Monotonic milliseconds until which the lease certainly holds, by this process's clock. */
+  readonly deadlineMs: number;
+}
+
+export interface MailboxMessage {
+  readonly id: string;
+  readonly kind: "approval" | "answer" | "doubt" | "cancel" | "human";
+  readonly data: JsonValue;
+}
+
+/** The only writer of events. */
+export interface Journal {
+  append(head: RunHead, events: readonly NewEvent[], options?: AppendOptions): Appended;
+  /**
+   * Creates a run with its `run_started` event; a second time with the same id changes nothing and gives
+   * null. With `claimFor`, the run is created claimed by that worker.
+   */
+  create(run: NewRun, claimFor?: { readonly worker: string; readonly leaseMs: number }): Promise<Claim | null>;
+  /** Claims those of the runs that are ready, or whose lease has expired. */
+  claim(runs: readonly string[], worker: string, leaseMs: number): Promise<Claim[]>;
+  /** Claims up to `limit` runs of these agents that are ready since `olderThanMs`, or whose lease has expired. */
+  claimAny(
+    agents: readonly string[],
+    worker: string,
+    leaseMs: number,
+    limit: number,
+    olderThanMs: number,
+  ): Promise<Claim[]>;
+  /** Extends leases; gives the runs whose lease still was this worker's, with the new deadline. */
+  renew(heads: readonly RunHead[], worker: string, leaseMs: number): Promise<{ held: Set<string>; deadlineMs: number }>;
+  /** Gives a run back that was claimed and not worked on. */
+  release(head: RunHead): Promise<void>;
+  /** A run's events after `after`, in order. */
+  read(run: string, after?: number): Promise<JournalEvent[]>;
+  /** What has arrived for a run and is not in its events yet, and how far that reaches. */
+  mailbox(run: string): Promise<{ readonly messages: readonly MailboxMessage[]; readonly upTo: number }>;
+  /** Leaves a message for a run. False if a message with this id is there already, or the run has ended. */
+  deliver(
+    run: string,
+    message: MailboxMessage,
+  ): Promise<{ readonly delivered: boolean; readonly agent: string | null }>;
+}

@@ -1,0 +1,270 @@
+import { z } from "zod";
+import { RUN_STATUSES, type EffectOutcome, type JournalEvent, type Wait } from "./events.ts";
+import type { JsonValue } from "./json.ts";
+import { actorSchema, ROLES } from "./people.ts";
+import { verdictSchema } from "./verdict.ts";
+
+/**
+ * What the console's server and its pages say to each other, over HTTP and over the socket. Schemas
+ * for what comes in, types for what goes out. Everything a tool or a model returned is plain JSON in
+ * here and is shown as text.
+ *
+ * | route | takes | gives |
+ * | --- | --- | --- |
+ * | `POST /api/sign-in` | `signInBody` | `Me` |
+ * | `POST /api/sign-out` | | 204 |
+ * | `GET /api/me` | | `Me` |
+ * | `GET /api/sessions` | `sessionsQuery` | `SessionsPage`, newest first |
+ * | `GET /api/sessions/:id` | | `SessionView` |
+ * | `GET /api/sessions/:id/state` | `stateQuery` | `SessionState` |
+ * | `GET /api/sessions/:id/verify` | | `VerifyReport` |
+ * | `GET /api/approvals` | `approvalsQuery` | `{ approvals: ApprovalView[] }` |
+ * | `GET /api/approvals/:id` | | `ApprovalView` |
+ * | `POST /api/approvals/:id/decide` | `decideBody` | `ApprovalView`; 409 if it is no longer pending |
+ * | `GET /api/doubts` | | `{ doubts: DoubtView[] }` |
+ * | `POST /api/doubts/resolve` | `resolveDoubtBody` | 204; 409 if it is no longer in doubt |
+ * | `POST /api/runs` | `startRunBody` | `SessionSummary` |
+ * | `GET /api/agents` | | `{ agents: AgentSummary[] }` |
+ * | `GET /api/health` | | `Health` |
+ * | `GET /api/live` | upgrades to the socket | |
+ */
+
+/** The version of the socket's messages. A client that speaks another one is told to reload. */
+export const PROTOCOL_VERSION = 1;
+
+// --- people ---------------------------------------------------------------------------------------
+
+export interface Me {
+  readonly name: string;
+  readonly kind: "person" | "service";
+  readonly roles: readonly (typeof ROLES)[number][];
+  readonly pools: readonly string[];
+  /** To be sent back as the header `x-csrf-token` with every request that changes something. */
+  readonly csrfToken: string;
+}
+
+export const signInBody = z.union([
+  z.strictObject({ name: z.string().min(1).max(200), password: z.string().min(1).max(1000) }),
+  z.strictObject({ code: z.string().min(1).max(200) }),
+]);
+
+// --- sessions -------------------------------------------------------------------------------------
+
+/** A run as lists show it. Times are milliseconds since the epoch. */
+export interface RunSummary {
+  readonly run: string;
+  readonly session: string;
+  readonly agent: string;
+  readonly parent: string | null;
+  readonly status: (typeof RUN_STATUSES)[number];
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly events: number;
+  readonly waits: readonly Wait[];
+}
+
+/** A session as lists show it: its root run, and what its runs add up to. */
+export interface SessionSummary {
+  readonly session: string;
+  readonly agent: string;
+  readonly status: (typeof RUN_STATUSES)[number];
+  readonly startedBy: z.infer<typeof actorSchema>;
+  readonly key: string | null;
+  readonly startedAt: number;
+  readonly endedAt: number | null;
+  readonly runs: number;
+  readonly events: number;
+  /** What any of its runs waits for now. */
+  readonly waits: readonly Wait[];
+}
+
+export const sessionsQuery = z.object({
+  status: z.enum(RUN_STATUSES).optional(),
+  agent: z.string().max(200).optional(),
+  /** The `next` of the page before. */
+  after: z.string().max(200).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+});
+
+export interface SessionsPage {
+  readonly sessions: readonly SessionSummary[];
+  readonly next: string | null;
+}
+
+/** `GET /api/sessions/:id`: the whole session, its events in causal order. */
+export interface SessionView {
+  readonly session: SessionSummary;
+  readonly runs: readonly RunSummary[];
+  readonly events: readonly JournalEvent[];
+}
+
+/** One run at one point of the record. */
+export interface RunState {
+  readonly run: string;
+  readonly agent: string;
+  readonly status: (typeof RUN_STATUSES)[number] | "not_started";
+  /** The state's channels, as the codec writes them. */
+  readonly state: Readonly<Record<string, JsonValue>>;
+  readonly waits: readonly Wait[];
+  /** The run's last event at or before the point. */
+  readonly seq: number;
+}
+
+/** `GET /api/sessions/:id/state?run=R&seq=N`: every run right after that event, in causal order. */
+export const stateQuery = z.object({ run: z.uuid(), seq: z.coerce.number().int().positive() });
+export interface SessionState {
+  readonly at: { readonly run: string; readonly seq: number };
+  readonly runs: readonly RunState[];
+}
+
+/** `GET /api/sessions/:id/verify`: every hash computed again. */
+export interface VerifyReport {
+  readonly verified: boolean;
+  readonly runs: number;
+  readonly events: number;
+  readonly firstBad: { readonly run: string; readonly seq: number; readonly problem: string } | null;
+}
+
+// --- approvals ------------------------------------------------------------------------------------
+
+export interface DecisionView {
+  readonly by: string;
+  readonly decision: "approve" | "reject";
+  readonly reason: string;
+  readonly at: number;
+}
+
+/** A held call that waits for people, with everything that a decision needs. */
+export interface ApprovalView {
+  readonly approval: string;
+  readonly session: string;
+  readonly run: string;
+  readonly effect: string;
+  readonly agent: string;
+  readonly tool: string;
+  readonly toolVersion: string;
+  readonly input: JsonValue;
+  /** SHA-256 over what was shown; a decision must send it back. */
+  readonly argsHash: string;
+  readonly verdict: z.infer<typeof verdictSchema>;
+  readonly pool: string;
+  readonly approversNeeded: number;
+  readonly startedBy: z.infer<typeof actorSchema>;
+  readonly status: "pending" | "approved" | "rejected" | "expired" | "consumed" | "void";
+  readonly decisions: readonly DecisionView[];
+  readonly requestedAt: number;
+  readonly expiresAt: number;
+  /** Why the person who asks may not decide this one; null if they may. */
+  readonly cannotDecide: string | null;
+}
+
+export const approvalsQuery = z.object({ status: z.enum(["pending", "decided", "all"]).default("pending") });
+
+export const decideBody = z.strictObject({
+  decision: z.enum(["approve", "reject"]),
+  reason: z.string().max(2000).default(""),
+  argsHash: z.string().min(1),
+});
+
+/** A call with a recorded start and no recorded end, which a person has to settle. */
+export interface DoubtView {
+  readonly session: string;
+  readonly run: string;
+  readonly effect: string;
+  readonly effectId: string;
+  readonly agent: string;
+  readonly tool: string;
+  readonly input: JsonValue;
+  readonly reason: string;
+  readonly since: number;
+}
+
+export const resolveDoubtBody = z
+  .strictObject({
+    run: z.uuid(),
+    effect: z.string().min(1),
+    resolution: z.enum(["happened", "did_not_happen", "give_up"]),
+    /** What the call returned, when it happened. */
+    result: z.json().optional(),
+    reason: z.string().min(1).max(2000),
+  })
+  .refine((body) => body.resolution !== "happened" || body.result !== undefined, {
+    message: "Say with which result it happened.",
+    path: ["result"],
+  });
+
+export const startRunBody = z.strictObject({
+  agent: z.string().min(1),
+  input: z.json(),
+  key: z.string().max(200).optional(),
+});
+
+/** An agent that runs can be started of. */
+export interface AgentSummary {
+  readonly name: string;
+  readonly description: string;
+  readonly team: string | null;
+}
+
+export interface Health {
+  readonly ok: boolean;
+  readonly postgres: "up" | "down";
+  readonly nats: "up" | "down";
+  readonly workers: number;
+  readonly pendingApprovals: number;
+}
+
+/** Every error over HTTP: a stable code, and what happened, to what, what to do. */
+export interface ErrorBody {
+  readonly error: { readonly code: string; readonly message: string; readonly details?: JsonValue };
+}
+
+// --- the socket -----------------------------------------------------------------------------------
+
+/**
+ * `GET /api/live` upgrades. The client subscribes and says how far it has each run; it gets exactly
+ * what comes after, in the order of each run, and from then on what is new.
+ */
+export const clientMessage = z.discriminatedUnion("type", [
+  z.strictObject({ type: z.literal("hello"), protocol: z.int() }),
+  z.strictObject({
+    type: z.literal("subscribe"),
+    /** Chosen by the client; every message about this subscription carries it. */
+    id: z.string().max(100),
+    topic: z.discriminatedUnion("kind", [
+      z.strictObject({
+        kind: z.literal("session"),
+        session: z.uuid(),
+        have: z.record(z.uuid(), z.int().nonnegative()),
+      }),
+      z.strictObject({ kind: z.literal("sessions") }),
+      z.strictObject({ kind: z.literal("approvals") }),
+    ]),
+  }),
+  z.strictObject({ type: z.literal("unsubscribe"), id: z.string().max(100) }),
+  z.strictObject({ type: z.literal("pong") }),
+]);
+export type ClientMessage = z.infer<typeof clientMessage>;
+
+/** Why the server closes a socket: the close code's reason text. */
+export const CLOSE_REASONS = ["protocol_mismatch", "bad_message", "too_slow", "signed_out", "shutting_down"] as const;
+
+export type ServerMessage =
+  | { readonly type: "welcome"; readonly protocol: number; readonly serverTime: number }
+  | { readonly type: "ping" }
+  /** The next events of a session: none is missing before them and none comes twice. */
+  | {
+      readonly type: "events";
+      readonly id: string;
+      readonly events: readonly JournalEvent[];
+      readonly session: SessionSummary;
+      readonly runs: readonly RunSummary[];
+    }
+  /** A session that is new or has changed, for a list. */
+  | { readonly type: "session"; readonly id: string; readonly session: SessionSummary }
+  /** An approval that is new or has changed. */
+  | { readonly type: "approval"; readonly id: string; readonly approval: ApprovalView }
+  /** This subscription cannot go on from what the client has: load the view again. */
+  | { readonly type: "resync"; readonly id: string; readonly reason: string };
+
+export type { EffectOutcome };
