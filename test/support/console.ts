@@ -1,0 +1,90 @@
+import { pino, type Logger } from "pino";
+import { createConsole, type ConsoleOptions, type ConsoleServer } from "../../console/server/index.ts";
+import type { LiveNotice } from "../../runtime/core/bus.ts";
+import type { Database } from "../../runtime/core/database.ts";
+import type { Role } from "../../runtime/core/people.ts";
+import { openDatabase } from "../../runtime/journal/database.ts";
+import { createPeople, type People } from "../../runtime/people/index.ts";
+import { createTestDatabase } from "./database.ts";
+import { ask, type HttpAnswer } from "./http.ts";
+import { MemoryConsoleServices } from "./memory-console-services.ts";
+
+/** Somebody with a token. */
+export interface Caller {
+  readonly name: string;
+  readonly token: string;
+  get(path: string): Promise<HttpAnswer>;
+  post(path: string, body?: unknown): Promise<HttpAnswer>;
+}
+
+/** A console's server on real people in Postgres and on services in memory. */
+export interface TestConsole extends AsyncDisposable {
+  readonly url: string;
+  readonly server: ConsoleServer;
+  readonly people: People;
+  readonly database: Database;
+  readonly services: MemoryConsoleServices;
+  /** Everything that the server logged, a JSON line each. */
+  readonly logged: readonly string[];
+  /** Hands the server a live notice, as the bus would. */
+  notify(notice: LiveNotice): void;
+  caller(name: string, roles: readonly Role[], kind?: "person" | "service"): Promise<Caller>;
+  /** Closes the server and starts another on the same people, services and port. */
+  restart(): Promise<void>;
+}
+
+export async function startTestConsole(options: Partial<ConsoleOptions> = {}): Promise<TestConsole> {
+  const created = await createTestDatabase();
+  const database = openDatabase({ url: created.url });
+  const people = createPeople({ database });
+  const services = new MemoryConsoleServices();
+  const logged: string[] = [];
+  const log: Logger = pino({ level: "trace" }, { write: (line: string) => logged.push(line) });
+  const handlers = new Set<(notice: LiveNotice) => void>();
+  const bus = {
+    onLive: (handler: (notice: LiveNotice) => void) => {
+      handlers.add(handler);
+      return Promise.resolve();
+    },
+  };
+  const start = (port: number) =>
+    createConsole({ people, services, bus, log, port, signInLimits: { perAddress: 10_000 }, ...options });
+  let server = await start(0);
+  return {
+    get url() {
+      return server.url;
+    },
+    get server() {
+      return server;
+    },
+    people,
+    database,
+    services,
+    logged,
+    notify: (notice) => {
+      for (const handler of handlers) handler(notice);
+    },
+    async caller(name, roles, kind = "person") {
+      await people.addUser({ name, roles, kind });
+      const { secret } = await people.createToken({ user: name, name: "test", expiresInMs: 3_600_000 });
+      const headers = { authorization: `Bearer ${secret}` };
+      return {
+        name,
+        token: secret,
+        get: (path) => ask(server.url + path, { headers }),
+        post: (path, body) => ask(server.url + path, { method: "POST", headers, body }),
+      };
+    },
+    async restart() {
+      const port = Number(new URL(server.url).port);
+      await server.close();
+      handlers.clear();
+      server = await start(port);
+    },
+    async [Symbol.asyncDispose]() {
+      await server.close();
+      await database.end();
+      await created[Symbol.asyncDispose]();
+    },
+  };
+}

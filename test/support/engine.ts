@@ -1,0 +1,126 @@
+import type { Agent, AnyAgent } from "../../agents/define-agent.ts";
+import { systemClock } from "../../runtime/core/clock.ts";
+import type { Bus } from "../../runtime/core/bus.ts";
+import type { JournalEvent, NewEvent, RunStatus } from "../../runtime/core/events.ts";
+import type { Journal } from "../../runtime/core/journal.ts";
+import type { Judge, ProposedCall } from "../../runtime/core/judge.ts";
+import type { Verdict } from "../../runtime/core/verdict.ts";
+import { Attempt, DEFAULT_LIMITS, type AttemptServices, type Limits } from "../../runtime/engine/attempt.ts";
+import { encode } from "../../runtime/engine/codec.ts";
+import { compileAgent, type CompiledAgent } from "../../runtime/engine/compile-agent.ts";
+import type { HandleServices } from "../../runtime/engine/handles.ts";
+import { Mailer } from "../../runtime/engine/mailer.ts";
+import { MemoryJournal, memoryRun } from "./memory-journal.ts";
+
+/** What a test lets the rules say of a call; `undefined` allows it. */
+export type Say = (call: ProposedCall) => Partial<Verdict> | undefined;
+
+export function judgeThat(say: Say = () => undefined): Judge {
+  return {
+    ruleSet: "rules-1",
+    judge: (call) => ({
+      decision: "allow",
+      rules: [],
+      reason: "The test allows it.",
+      ruleSet: "rules-1",
+      ...say(call),
+    }),
+  };
+}
+
+/** A verdict that holds a call for one person of the pool "finance" until it is approved. */
+export const HELD: Partial<Verdict> = {
+  decision: "require_approval",
+  reason: "The test holds it.",
+  approval: { pool: "finance", approvers: 1, ttlMs: 3_600_000 },
+};
+export const DENIED: Partial<Verdict> = { decision: "deny", reason: "The test denies it." };
+
+const NO_BUS: Bus = {
+  wake: () => undefined,
+  mail: () => Promise.resolve(),
+  live: () => undefined,
+  onWake: () => Promise.resolve(),
+  onMail: () => Promise.resolve(),
+  onLive: () => Promise.resolve(),
+  close: () => Promise.resolve(),
+};
+
+const HANDLES: HandleServices = {
+  memory: { remember: () => Promise.resolve(), recall: () => Promise.resolve([]) },
+  models: new Map(),
+  log: () => undefined,
+};
+
+export interface EngineOptions {
+  readonly journal?: Journal;
+  readonly say?: Say;
+  readonly limits?: Partial<Limits>;
+  readonly handles?: Partial<HandleServices>;
+}
+
+/** The engine on a journal of its own, without a worker: a test makes one attempt after the other. */
+export class TestEngine {
+  readonly memory = new MemoryJournal();
+  readonly journal: Journal;
+  readonly services: AttemptServices;
+  readonly trouble: string[] = [];
+  readonly #handles: HandleServices;
+
+  constructor({ journal, say, limits, handles }: EngineOptions = {}) {
+    this.journal = journal ?? this.memory;
+    this.#handles = { ...HANDLES, ...handles };
+    this.services = {
+      journal: this.journal,
+      judge: judgeThat(say),
+      mailer: new Mailer({ worker: "w", bus: NO_BUS, keys: () => Promise.resolve(null), onSendError: () => undefined }),
+      clock: systemClock,
+      worker: "w",
+      limits: { ...DEFAULT_LIMITS, replayStallMs: 200, ...limits },
+      onTrouble: (what) => {
+        this.trouble.push(what);
+      },
+    };
+  }
+
+  compile(agent: AnyAgent): CompiledAgent {
+    return compileAgent(agent as Agent, this.#handles);
+  }
+
+  async create(agent: AnyAgent, input: unknown): Promise<string> {
+    const run = memoryRun(agent.name, encode(input));
+    await this.journal.create(run);
+    return run.run;
+  }
+
+  /** One attempt at the run: the status it reached, or "cut" if it was cut off. */
+  async attempt(compiled: CompiledAgent, run: string): Promise<RunStatus | "cut"> {
+    const [claim] = await this.journal.claim([run], "w", 60_000);
+    if (!claim) throw new Error("The run cannot be claimed.");
+    const attempt = await Attempt.open(claim, this.services);
+    try {
+      return await attempt.run(compiled);
+    } catch {
+      await this.journal.release(claim.head);
+      return "cut";
+    }
+  }
+
+  /** Attempts until the run neither is ready nor was cut. */
+  async runOn(compiled: CompiledAgent, run: string): Promise<RunStatus> {
+    for (;;) {
+      const status = await this.attempt(compiled, run);
+      if (status !== "cut" && status !== "ready") return status;
+    }
+  }
+
+  events(run: string): Promise<JournalEvent[]> {
+    return this.journal.read(run);
+  }
+}
+
+const ENDS: readonly NewEvent["type"][] = ["effect_finished", "effect_recorded", "effect_refused"];
+
+export function isEnd(event: Pick<NewEvent, "type">): boolean {
+  return ENDS.includes(event.type);
+}

@@ -1,0 +1,66 @@
+import { randomUUID } from "node:crypto";
+import { systemClock } from "../../runtime/core/clock.ts";
+import type { Database } from "../../runtime/core/database.ts";
+import type { JournalEvent } from "../../runtime/core/events.ts";
+import type { Claim, NewRun } from "../../runtime/core/journal.ts";
+import { openDatabase } from "../../runtime/journal/database.ts";
+import { PostgresJournal } from "../../runtime/journal/journal.ts";
+import { JournalWriter } from "../../runtime/journal/writer.ts";
+
+/** A journal on a database, with the pool and the writer that it stands on. */
+export interface TestJournal extends AsyncDisposable {
+  readonly database: Database;
+  readonly writer: JournalWriter;
+  readonly journal: PostgresJournal;
+}
+
+export function openJournal(url: string, onCommitted?: (events: readonly JournalEvent[]) => void): TestJournal {
+  const database = openDatabase({ url });
+  const writer = new JournalWriter({
+    url,
+    clock: systemClock,
+    ...(onCommitted
+      ? {
+          onCommitted: (_heads, events) => {
+            onCommitted(events);
+          },
+        }
+      : {}),
+  });
+  return {
+    database,
+    writer,
+    journal: new PostgresJournal({ database, writer, clock: systemClock }),
+    async [Symbol.asyncDispose]() {
+      await writer.close();
+      await database.end();
+    },
+  };
+}
+
+export function newRun(changes: Partial<NewRun> = {}): NewRun {
+  const run = changes.run ?? randomUUID();
+  return {
+    run,
+    session: run,
+    parent: null,
+    agent: "refunds",
+    version: "1",
+    key: null,
+    startedBy: { kind: "person", id: "ada" },
+    depth: 0,
+    input: {},
+    ...changes,
+  };
+}
+
+/** A run that the worker "w1" holds. */
+export async function claimed(
+  journal: PostgresJournal,
+  changes: Partial<NewRun> = {},
+  leaseMs = 60_000,
+): Promise<Claim> {
+  const claim = await journal.create(newRun(changes), { worker: "w1", leaseMs });
+  if (!claim) throw new Error("The run exists already.");
+  return claim;
+}

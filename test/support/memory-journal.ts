@@ -1,0 +1,154 @@
+import { randomUUID } from "node:crypto";
+import { canonicalJson } from "../../runtime/core/canonical.ts";
+import {
+  ENDED_STATUSES,
+  EVENT_VERSION,
+  type JournalEvent,
+  type NewEvent,
+  type RunStatus,
+} from "../../runtime/core/events.ts";
+import type {
+  Appended,
+  AppendOptions,
+  Claim,
+  Journal,
+  MailboxMessage,
+  NewRun,
+  RunHead,
+  ViewWrite,
+} from "../../runtime/core/journal.ts";
+import type { JsonValue } from "../../runtime/core/json.ts";
+import { eventHash, GENESIS, payloadHash } from "../../runtime/journal/chain.ts";
+import { FencedError } from "../../runtime/journal/errors.ts";
+
+interface StoredRun {
+  readonly run: NewRun;
+  readonly events: JournalEvent[];
+  readonly mailbox: MailboxMessage[];
+  status: RunStatus;
+  epoch: number;
+  taken: number;
+}
+
+/** A journal for tests of the engine alone: it chains and fences like the real one, and forgets everything. */
+export class MemoryJournal implements Journal {
+  readonly runs = new Map<string, StoredRun>();
+  readonly views: ViewWrite[] = [];
+  /** The heads that were refused: nothing after a refused append can be right. */
+  readonly #broken = new WeakSet<RunHead>();
+  /** Asked before each append; true refuses it and everything after, as if the worker had died there. */
+  cut: (events: readonly NewEvent[], run: StoredRun) => boolean = () => false;
+
+  append(head: RunHead, events: readonly NewEvent[], options: AppendOptions = {}): Appended {
+    const run = this.#run(head.run);
+    const last = run.events.at(-1);
+    const fits = run.epoch === head.epoch && run.status === "running" && last?.hash === head.hash;
+    if (this.#broken.has(head) || !fits || this.cut(events, run)) {
+      this.#broken.add(head);
+      return { events: [], durable: refused() };
+    }
+    const placed = events.map((event) => place(head, event));
+    run.events.push(...placed);
+    this.views.push(...(typeof options.views === "function" ? options.views(placed) : (options.views ?? [])));
+    if (options.mailboxTaken !== undefined) run.taken = options.mailboxTaken;
+    if (options.status)
+      run.status = options.status === "parked" && run.mailbox.length > run.taken ? "ready" : options.status;
+    const { status } = run;
+    // Durable a little later, as with a disk.
+    return {
+      events: placed,
+      durable: new Promise((resolve) =>
+        setImmediate(() => {
+          resolve(status);
+        }),
+      ),
+    };
+  }
+
+  create(run: NewRun): Promise<Claim | null> {
+    const head: RunHead = { run: run.run, session: run.session, agent: run.agent, epoch: 0, seq: 0, hash: GENESIS };
+    const { session, agent, version, input, startedBy, depth, cause } = run;
+    const data = { session, agent, version, input, startedBy, depth, ...(cause ? { cause } : {}) };
+    const stored: StoredRun = { run, events: [], mailbox: [], status: "ready", epoch: 0, taken: 0 };
+    stored.events.push(place(head, { type: "run_started", data }));
+    this.runs.set(run.run, stored);
+    return Promise.resolve(null);
+  }
+
+  claim(runs: readonly string[]): Promise<Claim[]> {
+    const claims = runs.map((id): Claim => {
+      const run = this.#run(id);
+      run.status = "running";
+      run.epoch++;
+      const last = run.events.at(-1);
+      const head = {
+        run: id,
+        session: run.run.session,
+        agent: run.run.agent,
+        epoch: run.epoch,
+        seq: run.events.length,
+        hash: last?.hash ?? GENESIS,
+      };
+      return { head, startedBy: run.run.startedBy, depth: run.run.depth, parent: run.run.parent, deadlineMs: Infinity };
+    });
+    return Promise.resolve(claims);
+  }
+
+  claimAny(): Promise<Claim[]> {
+    return Promise.resolve([]);
+  }
+
+  renew(heads: readonly RunHead[]): Promise<{ held: Set<string>; deadlineMs: number }> {
+    return Promise.resolve({ held: new Set(heads.map((head) => head.run)), deadlineMs: Infinity });
+  }
+
+  release(head: RunHead): Promise<void> {
+    const run = this.#run(head.run);
+    if (run.epoch === head.epoch && run.status === "running") run.status = "ready";
+    return Promise.resolve();
+  }
+
+  read(run: string, after = 0): Promise<JournalEvent[]> {
+    // Through text, as a real one would: nobody shares an object with the record.
+    return Promise.resolve((JSON.parse(canonicalJson(this.#run(run).events)) as JournalEvent[]).slice(after));
+  }
+
+  mailbox(run: string): Promise<{ messages: readonly MailboxMessage[]; upTo: number }> {
+    const { mailbox, taken } = this.#run(run);
+    return Promise.resolve({ messages: mailbox.slice(taken), upTo: mailbox.length });
+  }
+
+  deliver(run: string, message: MailboxMessage): Promise<{ delivered: boolean; agent: string | null }> {
+    const stored = this.#run(run);
+    const delivered = !ENDED_STATUSES.includes(stored.status) && !stored.mailbox.some(({ id }) => id === message.id);
+    if (delivered) stored.mailbox.push(message);
+    return Promise.resolve({ delivered, agent: delivered ? stored.run.agent : null });
+  }
+
+  #run(id: string): StoredRun {
+    const run = this.runs.get(id);
+    if (!run) throw new Error(`There is no run ${id}.`);
+    return run;
+  }
+}
+
+export function memoryRun(agent: string, input: JsonValue, changes: Partial<NewRun> = {}): NewRun {
+  const run = randomUUID();
+  const startedBy = { kind: "person", id: "ada" } as const;
+  return { run, session: run, parent: null, agent, version: "1", key: null, startedBy, depth: 0, input, ...changes };
+}
+
+function place(head: RunHead, event: NewEvent): JournalEvent {
+  const prev = head.hash;
+  const placed = { run: head.run, seq: head.seq + 1, type: event.type, v: EVENT_VERSION, at: Date.now() };
+  const text = canonicalJson(event.data);
+  head.seq = placed.seq;
+  head.hash = eventHash(placed, prev, payloadHash(text, null));
+  return { ...placed, data: JSON.parse(text) as unknown, prev, hash: head.hash } as JournalEvent;
+}
+
+function refused(): Promise<never> {
+  const promise = Promise.reject(new FencedError("The worker died here."));
+  promise.catch(() => undefined);
+  return promise;
+}
