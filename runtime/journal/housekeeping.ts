@@ -1,0 +1,106 @@
+import type { SignedEnvelope } from "../core/bus.ts";
+import { canonicalJson } from "../core/canonical.ts";
+import type { Database } from "../core/database.ts";
+import type { EventData } from "../core/events.ts";
+import type { Housekeeping } from "../core/housekeeping.ts";
+import { DELIVER } from "./sql.ts";
+
+/** A message that nobody received is sent again after this time, and again after each such time, by one worker. */
+const RESEND_AFTER_MS = 3_000;
+/** At most this many of anything in one sweep: the next one takes the rest. */
+const SWEEP_LIMIT = 100;
+
+export function createHousekeeping(database: Database): Housekeeping {
+  return {
+    async registerWorker(worker, publicKey, agents) {
+      await database.query(
+        `insert into workers (worker_id, public_key, agents) values ($1, $2, $3)
+         on conflict (worker_id) do update set seen_at = clock_timestamp()`,
+        [worker, publicKey, agents],
+      );
+    },
+    async workerSeen(worker) {
+      await database.query(
+        "update workers set seen_at = clock_timestamp() where worker_id = $1",
+        [worker],
+        "worker_seen",
+      );
+    },
+    async workerGone(worker) {
+      await database.query("update workers set seen_at = '-infinity' where worker_id = $1", [worker]);
+    },
+    async workerKey(worker) {
+      const [row] = await database.query<{ public_key: string }>(
+        "select public_key from workers where worker_id = $1",
+        [worker],
+      );
+      return row?.public_key ?? null;
+    },
+    async wakeDueRuns() {
+      await database.query(
+        `update runs set status = 'ready', ready_at = clock_timestamp() - interval '1 minute', wake_at = null
+         where run_id in (
+           select run_id from runs where status = 'parked' and wake_at <= clock_timestamp()
+           order by wake_at limit $1 for update skip locked)`,
+        [SWEEP_LIMIT],
+        "wake_due_runs",
+      );
+    },
+    expireApprovals: () => expireApprovals(database),
+    async messageReceived(message) {
+      await database.query(
+        "update outbox set received_at = clock_timestamp() where msg_id = $1 and received_at is null",
+        [message],
+        "message_received",
+      );
+    },
+    async unreceivedMessages() {
+      const rows = await database.query<{ envelope: string }>(
+        `update outbox set resend_at = clock_timestamp() + $2 * interval '1 millisecond'
+         where msg_id in (
+           select msg_id from outbox where received_at is null and resend_at <= clock_timestamp()
+           order by resend_at limit $1 for update skip locked)
+         returning envelope`,
+        [SWEEP_LIMIT, RESEND_AFTER_MS],
+        "unreceived_messages",
+      );
+      return rows.map((row) => JSON.parse(row.envelope) as SignedEnvelope);
+    },
+    async keepRuleSet(hash, content) {
+      await database.query("insert into rule_sets (hash, content) values ($1, $2) on conflict do nothing", [
+        hash,
+        content,
+      ]);
+    },
+  };
+}
+
+async function expireApprovals(database: Database): Promise<void> {
+  await database.transaction(async (sql) => {
+    const expired = await sql.query<{ approval_id: string; run_id: string; effect: string; args_hash: string }>(
+      `update approvals set status = 'expired', decided_at = clock_timestamp()
+       where approval_id in (
+         select approval_id from approvals where status = 'pending' and expires_at <= clock_timestamp()
+         order by approval_id limit $1 for update skip locked)
+       returning approval_id, run_id, effect, args_hash`,
+      [SWEEP_LIMIT],
+    );
+    // In key order: two sweeps that wake the same runs must not wait for each other.
+    expired.sort((a, b) => (a.run_id < b.run_id ? -1 : 1));
+    for (const approval of expired) {
+      const decided: Omit<EventData<"approval_decided">, "message"> = {
+        approval: approval.approval_id,
+        effect: approval.effect,
+        argsHash: approval.args_hash,
+        outcome: "expired",
+        decisions: [],
+      };
+      await sql.query(DELIVER, [
+        approval.run_id,
+        `expired:${approval.approval_id}`,
+        "approval",
+        canonicalJson(decided),
+      ]);
+    }
+  });
+}

@@ -1,0 +1,230 @@
+import { canonicalJson } from "../core/canonical.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Database, Sql } from "../core/database.ts";
+import { EVENT_VERSION, type EventData, type JournalEvent, type NewEvent } from "../core/events.ts";
+import type { Appended, AppendOptions, Claim, Journal, MailboxMessage, NewRun, RunHead } from "../core/journal.ts";
+import type { JsonValue } from "../core/json.ts";
+import { eventHash, GENESIS, payloadHash } from "./chain.ts";
+import { CorruptJournalError } from "./errors.ts";
+import { CLAIM_ANY, CLAIM_RUNS, CREATE_RUN, DELIVER, MAILBOX, READ_BLOBS, READ_RUN, RELEASE, RENEW } from "./sql.ts";
+import { blobOf, hexToBytes, storedPayload } from "./payload.ts";
+import type { JournalWriter } from "./writer.ts";
+
+interface ClaimRow {
+  readonly run_id: string;
+  readonly session_id: string;
+  readonly agent: string;
+  readonly epoch: number;
+  readonly head_seq: number;
+  readonly head_hash: string;
+  readonly starter_kind: Claim["startedBy"]["kind"];
+  readonly starter_id: string;
+  readonly depth: number;
+  readonly parent_id: string | null;
+}
+
+export interface EventRow {
+  readonly run_id: string;
+  readonly seq: number;
+  readonly type: string;
+  readonly v: number;
+  readonly at: number;
+  readonly data: string;
+  readonly hash: string;
+}
+
+/** The journal on Postgres. Appends go through the process's one writer, all else through the pool. */
+export class PostgresJournal implements Journal {
+  readonly #database: Database;
+  readonly #writer: JournalWriter;
+  readonly #clock: Clock;
+
+  constructor(options: { readonly database: Database; readonly writer: JournalWriter; readonly clock: Clock }) {
+    this.#database = options.database;
+    this.#writer = options.writer;
+    this.#clock = options.clock;
+  }
+
+  append(head: RunHead, events: readonly NewEvent[], options?: AppendOptions): Appended {
+    return this.#writer.append(head, events, options);
+  }
+
+  async create(run: NewRun, claimFor?: { readonly worker: string; readonly leaseMs: number }): Promise<Claim | null> {
+    const askedAtMs = this.#clock.monotonicMs();
+    const at = Math.trunc(this.#clock.now());
+    const data: EventData<"run_started"> = {
+      session: run.session,
+      agent: run.agent,
+      version: run.version,
+      input: run.input,
+      startedBy: run.startedBy,
+      depth: run.depth,
+      ...(run.key === null ? {} : { key: run.key }),
+      ...(run.cause ? { cause: run.cause } : {}),
+    };
+    const { text, blob } = storedPayload(data);
+    const hash = eventHash(
+      { run: run.run, seq: 1, type: "run_started", v: EVENT_VERSION, at },
+      GENESIS,
+      payloadHash(text, null),
+    );
+    const rows = await this.#database.query(
+      CREATE_RUN,
+      [
+        run.run,
+        run.session,
+        run.parent,
+        run.agent,
+        run.version,
+        run.key,
+        run.startedBy.kind,
+        run.startedBy.id,
+        run.depth,
+        hexToBytes(hash),
+        at,
+        claimFor?.worker ?? null,
+        claimFor?.leaseMs ?? null,
+        EVENT_VERSION,
+        text,
+        blob ? hexToBytes(blob.hash) : null,
+        blob?.text ?? null,
+      ],
+      "create_run",
+    );
+    if (rows.length === 0) return null;
+    return {
+      head: {
+        run: run.run,
+        session: run.session,
+        agent: run.agent,
+        epoch: claimFor ? 1 : 0,
+        seq: 1,
+        hash,
+      },
+      startedBy: run.startedBy,
+      depth: run.depth,
+      parent: run.parent,
+      deadlineMs: askedAtMs + (claimFor?.leaseMs ?? 0),
+    };
+  }
+
+  claim(runs: readonly string[], worker: string, leaseMs: number): Promise<Claim[]> {
+    return this.#claim(CLAIM_RUNS, [runs, worker, leaseMs], leaseMs, "claim_runs");
+  }
+
+  claimAny(
+    agents: readonly string[],
+    worker: string,
+    leaseMs: number,
+    limit: number,
+    olderThanMs: number,
+  ): Promise<Claim[]> {
+    return this.#claim(CLAIM_ANY, [agents, worker, leaseMs, limit, olderThanMs], leaseMs, "claim_any");
+  }
+
+  async #claim(text: string, values: unknown[], leaseMs: number, name: string): Promise<Claim[]> {
+    // The deadline counts from before the question: the lease that Postgres grants can only end later.
+    const deadlineMs = this.#clock.monotonicMs() + leaseMs;
+    const rows = await this.#database.query<ClaimRow>(text, values, name);
+    return rows.map((row) => ({
+      head: {
+        run: row.run_id,
+        session: row.session_id,
+        agent: row.agent,
+        epoch: row.epoch,
+        seq: row.head_seq,
+        hash: row.head_hash,
+      },
+      startedBy: { kind: row.starter_kind, id: row.starter_id },
+      depth: row.depth,
+      parent: row.parent_id,
+      deadlineMs,
+    }));
+  }
+
+  async renew(
+    heads: readonly RunHead[],
+    worker: string,
+    leaseMs: number,
+  ): Promise<{ held: Set<string>; deadlineMs: number }> {
+    const deadlineMs = this.#clock.monotonicMs() + leaseMs;
+    const rows = await this.#database.query<{ run_id: string }>(
+      RENEW,
+      [heads.map((head) => head.run), heads.map((head) => head.epoch), worker, leaseMs],
+      "renew",
+    );
+    return { held: new Set(rows.map((row) => row.run_id)), deadlineMs };
+  }
+
+  async release(head: RunHead): Promise<void> {
+    await this.#database.query(RELEASE, [head.run, head.epoch]);
+  }
+
+  async read(run: string, after = 0): Promise<JournalEvent[]> {
+    const rows = await this.#database.query<EventRow>(READ_RUN, [run, after], "read_run");
+    return toEvents(await withBlobs(this.#database, rows), GENESIS).filter((event) => event.seq > after);
+  }
+
+  async mailbox(run: string): Promise<{ readonly messages: readonly MailboxMessage[]; readonly upTo: number }> {
+    const rows = await this.#database.query<{
+      mailbox_seq: number;
+      msg_id: string | null;
+      kind: MailboxMessage["kind"];
+      data: string;
+    }>(MAILBOX, [run], "mailbox");
+    return {
+      messages: rows
+        .filter((row) => row.msg_id !== null)
+        .map((row) => ({ id: row.msg_id ?? "", kind: row.kind, data: JSON.parse(row.data) as JsonValue })),
+      upTo: rows[0]?.mailbox_seq ?? 0,
+    };
+  }
+
+  async deliver(run: string, message: MailboxMessage): Promise<{ delivered: boolean; agent: string | null }> {
+    const [row] = await this.#database.query<{ agent: string; delivered: boolean }>(
+      DELIVER,
+      [run, message.id, message.kind, canonicalJson(message.data)],
+      "deliver",
+    );
+    return { delivered: row?.delivered ?? false, agent: row?.agent ?? null };
+  }
+}
+
+/** The rows with the payloads that were stored apart. */
+export async function withBlobs<Row extends { readonly data: string }>(sql: Sql, rows: readonly Row[]): Promise<Row[]> {
+  const wanted = new Set(rows.map((row) => blobOf(row.data)).filter((hash) => hash !== undefined));
+  if (wanted.size === 0) return [...rows];
+  const blobs = await sql.query<{ hash: string; data: string }>(READ_BLOBS, [[...wanted].map(hexToBytes)]);
+  const byHash = new Map(blobs.map((blob) => [blob.hash, blob.data]));
+  return rows.map((row) => {
+    const hash = blobOf(row.data);
+    if (hash === undefined) return row;
+    const data = byHash.get(hash);
+    if (data === undefined) {
+      throw new CorruptJournalError(
+        `A payload is missing: the record refers to the blob ${hash}, which is not there. Run "signalbox audit verify" to see what else is affected.`,
+        { details: { blob: hash } },
+      );
+    }
+    return { ...row, data };
+  });
+}
+
+/** Rows of one run, in order, as events. `prev` is the hash before the first of them, where it is known. */
+export function toEvents(rows: readonly EventRow[], prev: string): JournalEvent[] {
+  let last = prev;
+  return rows.map((row) => {
+    const event = {
+      run: row.run_id,
+      seq: row.seq,
+      type: row.type,
+      v: row.v,
+      at: row.at,
+      data: JSON.parse(row.data) as unknown,
+      prev: last,
+      hash: row.hash,
+    } as JournalEvent;
+    last = row.hash;
+    return event;
+  });
+}

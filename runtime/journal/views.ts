@@ -1,0 +1,139 @@
+import { canonicalJson } from "../core/canonical.ts";
+import type { Sql } from "../core/database.ts";
+import { ConflictError } from "../core/errors.ts";
+import type { RunHead, ViewWrite } from "../core/journal.ts";
+
+/** Locks the rows that others lock before a run's own, in key order, so that nobody waits in a circle. */
+export async function lockViews(
+  sql: Sql,
+  writes: readonly { readonly run: string; readonly view: ViewWrite }[],
+): Promise<void> {
+  const runsOf = (...views: readonly ViewWrite["view"][]): string[] => [
+    ...new Set(writes.flatMap(({ run, view }) => (views.includes(view.view) ? [run] : []))),
+  ];
+  const approvals = runsOf("approval_consumed", "approvals_voided");
+  if (approvals.length > 0) {
+    await sql.query("select 1 from approvals where run_id = any($1::uuid[]) order by approval_id for update", [
+      approvals,
+    ]);
+  }
+  const doubts = runsOf("doubt_raised", "doubt_resolved");
+  if (doubts.length > 0) {
+    await sql.query("select 1 from doubts where run_id = any($1::uuid[]) order by run_id, effect for update", [doubts]);
+  }
+  const questions = runsOf("questions_voided");
+  if (questions.length > 0) {
+    await sql.query("select 1 from questions where run_id = any($1::uuid[]) order by question_id for update", [
+      questions,
+    ]);
+  }
+}
+
+/**
+ * Writes one row beside the events, inside their transaction. Each is idempotent, and follows from the
+ * events: the views can be rebuilt from them.
+ *
+ * @throws {@link ConflictError} where the row must be in a certain state and is not; that refuses the
+ *   whole append of the run.
+ */
+export async function writeView(sql: Sql, head: RunHead, write: ViewWrite): Promise<void> {
+  switch (write.view) {
+    case "approval_requested":
+      await sql.query(
+        `insert into approvals (approval_id, run_id, session_id, effect, agent, tool, tool_version, input, args_hash,
+           verdict, pool, approvers, starter_kind, starter_id, expires_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)
+         on conflict (approval_id) do nothing`,
+        [
+          write.approval,
+          head.run,
+          head.session,
+          write.effect,
+          head.agent,
+          write.tool,
+          write.toolVersion,
+          canonicalJson(write.input),
+          write.argsHash,
+          canonicalJson(write.verdict),
+          write.pool,
+          write.approvers,
+          write.startedBy.kind,
+          write.startedBy.id,
+          new Date(write.expiresAt),
+        ],
+      );
+      return;
+    case "approval_consumed": {
+      const consumed = await sql.query(
+        `update approvals set status = 'consumed'
+         where approval_id = $1 and run_id = $2 and status = 'approved' returning approval_id`,
+        [write.approval, head.run],
+      );
+      if (consumed.length === 0) {
+        throw new ConflictError(
+          `The approval ${write.approval} is not there to be used: it was used, voided or withdrawn meanwhile. The call was not made.`,
+          { details: { approval: write.approval } },
+        );
+      }
+      return;
+    }
+    case "approvals_voided":
+      await sql.query(
+        `update approvals set status = 'void', decided_at = clock_timestamp()
+         where run_id = $1 and status in ('pending', 'approved')`,
+        [head.run],
+      );
+      return;
+    case "doubt_raised":
+      await sql.query(
+        `insert into doubts (run_id, effect, session_id, effect_id, agent, tool, input, reason)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
+         on conflict (run_id, effect) do update set resolved_at = null, reason = excluded.reason, since = clock_timestamp()`,
+        [
+          head.run,
+          write.effect,
+          head.session,
+          write.effectId,
+          head.agent,
+          write.tool,
+          canonicalJson(write.input),
+          write.reason,
+        ],
+      );
+      return;
+    case "doubt_resolved":
+      await sql.query("update doubts set resolved_at = clock_timestamp() where run_id = $1 and effect = $2", [
+        head.run,
+        write.effect,
+      ]);
+      return;
+    case "question_asked":
+      await sql.query(
+        `insert into questions (question_id, run_id, session_id, effect, agent, pool, question, answer_schema)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
+         on conflict (question_id) do nothing`,
+        [
+          write.id,
+          head.run,
+          head.session,
+          write.effect,
+          head.agent,
+          write.pool,
+          write.question,
+          canonicalJson(write.answer),
+        ],
+      );
+      return;
+    case "questions_voided":
+      await sql.query("update questions set status = 'void' where run_id = $1 and status = 'open'", [head.run]);
+      return;
+    case "message_out": {
+      const { envelope } = write.message;
+      await sql.query(
+        "insert into outbox (msg_id, to_agent, envelope) values ($1, $2, $3) on conflict (msg_id) do nothing",
+        [envelope.id, envelope.to, canonicalJson(write.message)],
+      );
+      return;
+    }
+  }
+}

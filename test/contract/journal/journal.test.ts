@@ -1,0 +1,248 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { NewEvent } from "../../../runtime/core/events.ts";
+import { verifyChain, type StoredEvent } from "../../../runtime/journal/chain.ts";
+import { openConnection } from "../../../runtime/journal/database.ts";
+import { FencedError } from "../../../runtime/journal/errors.ts";
+import { createTestDatabase } from "../../support/database.ts";
+import { claimed, newRun, openJournal, type TestJournal } from "../../support/journal.ts";
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let one: TestJournal;
+let two: TestJournal;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  one = openJournal(database.url);
+  two = openJournal(database.url);
+});
+afterAll(async () => {
+  await one[Symbol.asyncDispose]();
+  await two[Symbol.asyncDispose]();
+  await database[Symbol.asyncDispose]();
+});
+
+const step = (n: number): NewEvent => ({
+  type: "node_finished",
+  data: { node: `${String(n)}/a`, name: "a", update: { n }, ms: 1 },
+});
+
+async function stored(run: string): Promise<StoredEvent[]> {
+  return one.database.query<StoredEvent>(
+    `select run_id as run, seq, type, v, at, data, salt, encode(payload_hash, 'hex') as "payloadHash", encode(hash, 'hex') as hash
+     from events where run_id = $1 order by seq`,
+    [run],
+  );
+}
+
+describe("appending", () => {
+  test("events - come back as they were appended, chained, and in order", async () => {
+    const { head } = await claimed(one.journal, { input: { text: "é\u0000\u2028", n: 1.5 } });
+    await Promise.all(Array.from({ length: 50 }, (_, n) => one.journal.append(head, [step(n)]).durable));
+    const events = await one.journal.read(head.run);
+    expect(events.map((event) => event.seq)).toEqual(Array.from({ length: 51 }, (_, i) => i + 1));
+    expect(events[0]?.data).toMatchObject({ input: { text: "é\u0000\u2028", n: 1.5 } });
+    expect(verifyChain(await stored(head.run), head)).toBeNull();
+    expect((await one.journal.read(head.run, 49)).map(({ seq, prev }) => [seq, prev])).toEqual(
+      events.slice(49).map(({ seq, prev }) => [seq, prev]),
+    );
+  });
+
+  test("a changed byte - is named by the chain", async () => {
+    const { head } = await claimed(one.journal);
+    await one.journal.append(head, [step(1), step(2), step(3)]).durable;
+    await one.database.query("update events set data = replace(data, '\"n\":2', '\"n\":7') where run_id = $1", [
+      head.run,
+    ]);
+    expect(verifyChain(await stored(head.run), head)).toEqual({ seq: 3, fault: "altered" });
+  });
+
+  test("a deleted, a cut and a swapped event - are named by the chain", async () => {
+    const { head } = await claimed(one.journal);
+    await one.journal.append(head, [step(1), step(2), step(3)]).durable;
+    const events = await stored(head.run);
+    expect(
+      verifyChain(
+        events.filter((event) => event.seq !== 2),
+        head,
+      ),
+    ).toEqual({ seq: 2, fault: "missing" });
+    expect(verifyChain(events.slice(0, 3), head)).toEqual({ seq: 4, fault: "missing" });
+    const swapped = events.map((event) =>
+      event.seq === 2
+        ? { ...event, data: events[2]?.data ?? null }
+        : event.seq === 3
+          ? { ...event, data: events[1]?.data ?? null }
+          : event,
+    );
+    expect(verifyChain(swapped, head)).toEqual({ seq: 2, fault: "altered" });
+  });
+
+  test("a payload over 256 KiB - goes to blobs and comes back whole", async () => {
+    const { head } = await claimed(one.journal);
+    const big = "x".repeat(300_000);
+    await one.journal.append(head, [
+      { type: "node_finished", data: { node: "0/a", name: "a", update: { big }, ms: 1 } },
+    ]).durable;
+    const [event] = await one.journal.read(head.run, 1);
+    expect(event?.data).toMatchObject({ update: { big } });
+    const rows = await stored(head.run);
+    expect(rows[1]?.data?.length).toBeLessThan(200);
+    expect(verifyChain(rows, head)).toBeNull();
+  });
+
+  test("a worker that lost its lease - is refused, and its neighbours in the same batch are not", async () => {
+    const zombie = await claimed(one.journal, {}, 0);
+    const other = await claimed(one.journal);
+    const [taken] = await two.journal.claim([zombie.head.run], "w2", 60_000);
+    expect(taken?.head.epoch).toBe(2);
+    const [late, fine] = await Promise.allSettled([
+      one.journal.append(zombie.head, [step(1)]).durable,
+      one.journal.append(other.head, [step(1)]).durable,
+    ]);
+    expect(late.status === "rejected" && late.reason).toBeInstanceOf(FencedError);
+    expect(fine.status).toBe("fulfilled");
+    await expect(one.journal.append(zombie.head, [step(2)]).durable).rejects.toBeInstanceOf(FencedError);
+    expect(await one.journal.read(zombie.head.run)).toHaveLength(1);
+  });
+
+  test("a row that somebody else has locked - delays its own run only", async () => {
+    const locked = await claimed(one.journal);
+    const free = await claimed(one.journal);
+    const foreign = await openConnection({ url: database.url });
+    await foreign.query("begin");
+    await foreign.query("select 1 from runs where run_id = $1 for update", [locked.head.run]);
+    let lockedDone = false;
+    const waiting = one.journal.append(locked.head, [step(1)]).durable.then(() => {
+      lockedDone = true;
+    });
+    await one.journal.append(free.head, [step(1)]).durable;
+    await one.journal.append(free.head, [step(2)]).durable;
+    expect(lockedDone).toBe(false);
+    await foreign.query("commit");
+    await waiting;
+    expect(await one.journal.read(locked.head.run)).toHaveLength(2);
+    await foreign.end();
+  });
+
+  test("an append that the database refuses - fails alone", async () => {
+    const good = await claimed(one.journal);
+    const bad = await claimed(one.journal);
+    const results = await Promise.allSettled([
+      one.journal.append(good.head, [step(1)]).durable,
+      one.journal.append(bad.head, [step(1)], { views: [{ view: "approval_consumed", approval: randomUUID() }] })
+        .durable,
+    ]);
+    expect(results.map((result) => result.status)).toEqual(["fulfilled", "rejected"]);
+    expect(await one.journal.read(bad.head.run)).toHaveLength(1);
+    expect(await one.journal.read(good.head.run)).toHaveLength(2);
+  });
+
+  test("a connection that breaks - loses nothing and doubles nothing", async () => {
+    const { head } = await claimed(one.journal);
+    const admin = await openConnection({ url: database.url });
+    for (let round = 0; round < 5; round++) {
+      const appends = Array.from({ length: 20 }, (_, n) => one.journal.append(head, [step(n)]).durable);
+      await admin.query(
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'signalbox-journal'",
+      );
+      await Promise.all(appends);
+    }
+    await admin.end();
+    expect(await one.journal.read(head.run)).toHaveLength(101);
+    expect(verifyChain(await stored(head.run), head)).toBeNull();
+  });
+});
+
+describe("leases", () => {
+  test("a run - is created once for one id, whoever asks", async () => {
+    const run = newRun();
+    const results = await Promise.all([one.journal.create(run), two.journal.create(run), one.journal.create(run)]);
+    expect(results.filter((claim) => claim !== null)).toHaveLength(1);
+  });
+
+  test("a ready run - is claimed by one of many", async () => {
+    const run = newRun();
+    await one.journal.create(run);
+    const claims = await Promise.all(
+      Array.from({ length: 8 }, (_, i) => (i % 2 ? one : two).journal.claim([run.run], `w${String(i)}`, 60_000)),
+    );
+    expect(claims.flat()).toHaveLength(1);
+  });
+
+  test("a run whose lease holds - is not claimed; one whose lease expired is", async () => {
+    const held = await claimed(one.journal);
+    const lost = await claimed(one.journal, { agent: "lost" }, 0);
+    expect(await two.journal.claim([held.head.run], "w2", 60_000)).toEqual([]);
+    const any = await two.journal.claimAny(["lost"], "w2", 60_000, 10, 0);
+    expect(any.map((claim) => claim.head.run)).toEqual([lost.head.run]);
+    const renewed = await one.journal.renew([held.head, lost.head], "w1", 60_000);
+    expect([...renewed.held]).toEqual([held.head.run]);
+  });
+});
+
+describe("the mailbox", () => {
+  test("a message - arrives once, wakes a parked run, and is refused by an ended one", async () => {
+    const { head } = await claimed(one.journal);
+    expect(
+      await one.journal.append(head, [{ type: "run_parked", data: { waits: [] } }], { status: "parked" }).durable,
+    ).toBe("parked");
+    const message = { id: "m1", kind: "answer", data: { n: 1 } } as const;
+    const delivered = await Promise.all([two, one, two].map(({ journal }) => journal.deliver(head.run, message)));
+    expect(delivered.filter((result) => result.delivered)).toHaveLength(1);
+    const [claim] = await two.journal.claim([head.run], "w2", 60_000);
+    if (!claim) throw new Error("The run was not woken.");
+    const mail = await two.journal.mailbox(head.run);
+    expect(mail.messages).toEqual([message]);
+    await two.journal.append(claim.head, [{ type: "run_finished", data: { output: null } }], {
+      status: "finished",
+      mailboxTaken: mail.upTo,
+    }).durable;
+    expect(await one.journal.deliver(head.run, { ...message, id: "m2" })).toEqual({ delivered: false, agent: null });
+    expect((await one.journal.mailbox(head.run)).messages).toEqual([]);
+  });
+
+  test("a message that comes exactly while the run parks - makes it ready instead", async () => {
+    const { head } = await claimed(one.journal);
+    const before = await one.journal.mailbox(head.run);
+    await two.journal.deliver(head.run, { id: "late", kind: "answer", data: null });
+    const status = await one.journal.append(head, [{ type: "run_parked", data: { waits: [] } }], {
+      status: "parked",
+      mailboxTaken: before.upTo,
+    }).durable;
+    expect(status).toBe("ready");
+    expect(await two.journal.claim([head.run], "w2", 60_000)).toHaveLength(1);
+  });
+
+  test("messages and parks in any interleaving - lose no wake", async () => {
+    const { head } = await claimed(one.journal);
+    let current = head;
+    let taken = 0;
+    const sends = Array.from({ length: 40 }, (_, n) =>
+      two.journal.deliver(head.run, { id: `n${String(n)}`, kind: "answer", data: n }),
+    );
+    while (taken < 40) {
+      const mail = await one.journal.mailbox(current.run);
+      taken += mail.messages.length;
+      const status = await one.journal.append(current, [{ type: "run_parked", data: { waits: [] } }], {
+        status: "parked",
+        mailboxTaken: mail.upTo,
+      }).durable;
+      if (status === "parked" && taken < 40) {
+        await Promise.race(sends);
+        await expect
+          .poll(
+            async () =>
+              (await one.journal.claim([current.run], "w1", 60_000)).map((claim) => (current = claim.head)).length,
+          )
+          .toBe(1);
+      } else if (status === "ready") {
+        const [claim] = await one.journal.claim([current.run], "w1", 60_000);
+        if (!claim) throw new Error("A ready run could not be claimed.");
+        current = claim.head;
+      }
+    }
+    await Promise.all(sends);
+    expect(taken).toBe(40);
+  });
+});
