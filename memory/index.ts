@@ -1,0 +1,2 @@
+export { hashEmbedder } from "./hash-embedder.ts";
+export { createMemoryStore } from "./pgvector-store.ts";
