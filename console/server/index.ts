@@ -1,0 +1,1 @@
+export { createConsole, type ConsoleOptions, type ConsoleServer } from "./server.ts";
