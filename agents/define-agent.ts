@@ -1,0 +1,122 @@
+import type { z } from "zod";
+import { SignalboxError } from "../runtime/core/errors.ts";
+import type { AnyTool } from "../tools/define-tool.ts";
+import type { Handles } from "./handles.ts";
+
+/** A state as LangGraph takes it: `Annotation.Root({...})` or a Zod object. */
+export type StateDefinition = { readonly State: unknown; readonly Update: unknown } | z.ZodObject;
+
+/** What a run of this state may be started with. */
+export type StateUpdate<S> = S extends { readonly Update: infer U } ? U : S extends z.ZodType ? z.input<S> : never;
+
+/** What a run of this state ends with. */
+export type StateValue<S> = S extends { readonly State: infer V } ? V : S extends z.ZodType ? z.output<S> : never;
+
+/** A LangGraph `StateGraph` that has not been compiled: Signalbox compiles it itself. */
+export interface GraphBuilder {
+  readonly nodes: object;
+  readonly branches: object;
+  compile(...args: never[]): unknown;
+}
+
+declare const io: unique symbol;
+
+/** A named state graph. Make one with {@link defineAgent}. */
+export interface Agent<Input = unknown, Output = unknown> {
+  readonly name: string;
+  readonly description: string;
+  readonly team: string | undefined;
+  readonly state: StateDefinition;
+  readonly input: z.ZodType | undefined;
+  readonly output: z.ZodType | undefined;
+  readonly tools: Readonly<Record<string, AnyTool>>;
+  readonly agents: Readonly<Record<string, AnyAgent>>;
+  readonly rules: URL | undefined;
+  /** Builds the graph around the handles through which its nodes reach the world. */
+  readonly graph: (handles: Handles<Record<string, AnyTool>, Record<string, AnyAgent>>) => GraphBuilder;
+  /** Never set: carries the types of what `ask` takes and gives. */
+  readonly [io]?: { readonly input: Input; readonly output: Output };
+}
+
+/** Any agent, whatever it takes and gives. */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- a nominal alias reads better in signatures
+export interface AnyAgent extends Agent {}
+
+export type AgentInput<A> = A extends Agent<infer Input> ? Input : never;
+export type AgentOutput<A> = A extends Agent<unknown, infer Output> ? Output : never;
+
+export interface AgentOptions<
+  State extends StateDefinition,
+  Tools extends Readonly<Record<string, AnyTool>>,
+  Agents extends Readonly<Record<string, AnyAgent>>,
+  Input extends z.ZodType,
+  Output extends z.ZodType,
+> {
+  /** Lower-case words with hyphens between them, for example `claims-intake`. */
+  name: string;
+  description?: string;
+  /** The team that this agent belongs to: rules may name it as `Team::"..."`. */
+  team?: string;
+  state: State;
+  /** What a run may be started with. Default: whatever the state takes. */
+  input?: Input;
+  /** What of the final state is the answer. Default: the whole state. */
+  output?: Output;
+  /** The tools that its nodes may call. Rules can only forbid, never add to them. */
+  tools?: Tools;
+  /** The agents that its nodes may ask. */
+  agents?: Agents;
+  /** A file of Cedar policies for this agent's calls. Without one, whatever `defineConfig` names applies, and by default everything is denied. */
+  rules?: URL;
+  graph: (handles: Handles<Tools, Agents>) => GraphBuilder;
+}
+
+/** An agent's definition is wrong. */
+export class InvalidAgentError extends SignalboxError {
+  static override readonly code = "INVALID_AGENT";
+}
+
+const AGENT_NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
+
+/**
+ * Defines an agent: a named state graph with the tools and agents that it may call.
+ *
+ * @throws {@link InvalidAgentError} if the name is not lower-case words with hyphens between them, or
+ *   two of its tools have the same name.
+ */
+export function defineAgent<
+  State extends StateDefinition,
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- no tools at all is the default
+  Tools extends Readonly<Record<string, AnyTool>> = {},
+  // eslint-disable-next-line @typescript-eslint/no-empty-object-type -- no agents at all is the default
+  Agents extends Readonly<Record<string, AnyAgent>> = {},
+  Input extends z.ZodType = z.ZodType<StateUpdate<State>, StateUpdate<State>>,
+  Output extends z.ZodType = z.ZodType<StateValue<State>, StateValue<State>>,
+>(options: AgentOptions<State, Tools, Agents, Input, Output>): Agent<z.input<Input>, z.output<Output>> {
+  const { name } = options;
+  if (!AGENT_NAME.test(name)) {
+    throw new InvalidAgentError(
+      `"${name}" is not an agent name. Use lower-case words with hyphens between them, for example "claims-intake".`,
+      { details: { agent: name } },
+    );
+  }
+  const toolNames = Object.values(options.tools ?? {}).map((tool) => tool.name);
+  const twice = toolNames.find((tool, i) => toolNames.indexOf(tool) !== i);
+  if (twice !== undefined) {
+    throw new InvalidAgentError(`The agent "${name}" lists the tool "${twice}" twice. List it once.`, {
+      details: { agent: name, tool: twice },
+    });
+  }
+  return Object.freeze({
+    name,
+    description: options.description ?? "",
+    team: options.team,
+    state: options.state,
+    input: options.input,
+    output: options.output,
+    tools: options.tools ?? {},
+    agents: options.agents ?? {},
+    rules: options.rules,
+    graph: options.graph as Agent["graph"],
+  });
+}

@@ -1,0 +1,117 @@
+import type { z } from "zod";
+import type { Database } from "../core/database.ts";
+import { NotFoundError } from "../core/errors.ts";
+import type { JsonValue } from "../core/json.ts";
+import type { Actor, Principal } from "../core/people.ts";
+import type { approvalsQuery, ApprovalView, DecisionView, DoubtView } from "../core/protocol.ts";
+import type { Verdict } from "../core/verdict.ts";
+import { cannotDecide } from "./decide.ts";
+
+interface ApprovalRow {
+  readonly approval_id: string;
+  readonly session_id: string;
+  readonly run_id: string;
+  readonly effect: string;
+  readonly agent: string;
+  readonly tool: string;
+  readonly tool_version: string;
+  readonly input: string;
+  readonly args_hash: string;
+  readonly verdict: string;
+  readonly pool: string;
+  readonly approvers: number;
+  readonly starter_kind: Actor["kind"];
+  readonly starter_id: string;
+  readonly status: ApprovalView["status"];
+  readonly requested_at: number;
+  readonly expires_at: number;
+  readonly decisions: readonly DecisionView[] | null;
+}
+
+/** How many decided approvals a list shows. */
+const DECIDED_LIMIT = 200;
+
+const SELECT = `
+select approval_id, session_id, run_id, effect, agent, tool, tool_version, input, args_hash, verdict, pool, approvers,
+  starter_kind, starter_id,
+  -- Time is over when the database's clock says so, whoever has noticed.
+  case when status = 'pending' and expires_at <= clock_timestamp() then 'expired' else status end as status,
+  (extract(epoch from requested_at) * 1000)::bigint as requested_at,
+  (extract(epoch from expires_at) * 1000)::bigint as expires_at,
+  (select json_agg(json_build_object('by', person, 'decision', decision, 'reason', reason,
+      'at', (extract(epoch from at) * 1000)::bigint) order by at, person)
+   from approval_decisions d where d.approval_id = a.approval_id) as decisions
+from approvals a`;
+
+/** Pending ones oldest first, then decided ones newest first. */
+export async function listApprovals(
+  database: Database,
+  reader: Principal,
+  query: z.output<typeof approvalsQuery>,
+): Promise<ApprovalView[]> {
+  const pending =
+    query.status === "decided"
+      ? []
+      : await database.query<ApprovalRow>(`${SELECT} where status = 'pending' order by requested_at, approval_id`);
+  const decided =
+    query.status === "pending"
+      ? []
+      : await database.query<ApprovalRow>(`${SELECT} where status <> 'pending' order by decided_at desc limit $1`, [
+          DECIDED_LIMIT,
+        ]);
+  return [...pending, ...decided].map((row) => toView(row, reader));
+}
+
+/** @throws {@link NotFoundError} */
+export async function getApproval(database: Database, reader: Principal, approval: string): Promise<ApprovalView> {
+  const [row] = await database.query<ApprovalRow>(`${SELECT} where approval_id = $1`, [approval]);
+  if (!row) {
+    throw new NotFoundError(`There is no approval ${approval}. "npx signalbox approvals ls" shows what waits.`, {
+      details: { approval },
+    });
+  }
+  return toView(row, reader);
+}
+
+/** What is pending, each with a text that changes whenever something about it does. */
+export async function pendingApprovals(database: Database): Promise<Map<string, string>> {
+  const rows = await database.query<{ approval_id: string; decisions: number }>(
+    `select approval_id, (select count(*)::int from approval_decisions d where d.approval_id = a.approval_id) as decisions
+     from approvals a where status = 'pending' and expires_at > clock_timestamp() order by requested_at`,
+    [],
+    "pending_approvals",
+  );
+  return new Map(rows.map((row) => [row.approval_id, String(row.decisions)]));
+}
+
+export async function listDoubts(database: Database): Promise<DoubtView[]> {
+  const rows = await database.query<Omit<DoubtView, "input"> & { input: string }>(
+    `select session_id as session, run_id as run, effect, effect_id as "effectId", agent, tool, input, reason,
+       (extract(epoch from since) * 1000)::bigint as since
+     from doubts where resolved_at is null order by since, run_id, effect`,
+  );
+  return rows.map((row) => ({ ...row, input: JSON.parse(row.input) as JsonValue }));
+}
+
+function toView(row: ApprovalRow, reader: Principal): ApprovalView {
+  return {
+    approval: row.approval_id,
+    session: row.session_id,
+    run: row.run_id,
+    effect: row.effect,
+    agent: row.agent,
+    tool: row.tool,
+    toolVersion: row.tool_version,
+    input: JSON.parse(row.input) as JsonValue,
+    argsHash: row.args_hash,
+    verdict: JSON.parse(row.verdict) as Verdict,
+    pool: row.pool,
+    approversNeeded: row.approvers,
+    startedBy: { kind: row.starter_kind, id: row.starter_id },
+    status: row.status,
+    decisions: row.decisions ?? [],
+    requestedAt: row.requested_at,
+    expiresAt: row.expires_at,
+    cannotDecide: cannotDecide(row, reader)?.message ?? null,
+  };
+}

@@ -1,0 +1,284 @@
+import {
+  AckPolicy,
+  connect,
+  Events,
+  headers,
+  RetentionPolicy,
+  StorageType,
+  type ConsumerMessages,
+  type JetStreamClient,
+  type JetStreamManager,
+  type JsMsg,
+  type NatsConnection,
+} from "nats";
+import { z } from "zod";
+import type { Bus, LiveNotice, SignedEnvelope } from "../core/bus.ts";
+import { canonicalJson } from "../core/canonical.ts";
+import type { NatsAccess } from "../core/stack.ts";
+import { BusUnavailableError } from "./errors.ts";
+
+export interface NatsBusOptions {
+  readonly access: NatsAccess;
+  /** Shown in the server's connection list. */
+  readonly name: string;
+  /** Only workers make streams and take work; a console listens and gives hints. */
+  readonly role: "worker" | "console";
+  /** Told of trouble that heals by itself. */
+  readonly onTrouble?: (what: string, error: unknown) => void;
+}
+
+interface StreamShape {
+  readonly name: string;
+  readonly subjects: string[];
+  readonly storage: StorageType;
+}
+
+/** Hints may be lost with the server; mail is kept on disk. Both are gone once handled. */
+const WORK: StreamShape = { name: "SIGNALBOX_WORK", subjects: ["work.>"], storage: StorageType.Memory };
+const MAIL: StreamShape = { name: "SIGNALBOX_MAIL", subjects: ["mail.>"], storage: StorageType.File };
+
+const NANOS_PER_MS = 1_000_000;
+const DUPLICATE_WINDOW_MS = 120_000;
+const MAX_AGE_MS = 7 * 24 * 3_600_000;
+const ACK_WAIT_MS = 30_000;
+const RETRY_MS = 500;
+
+const runIds = z.array(z.string());
+const notice = z.object({ session: z.string(), heads: z.record(z.string(), z.number()) });
+
+/** The bus on NATS: JetStream for work and mail, plain subjects for what consoles watch. */
+export class NatsBus implements Bus {
+  readonly #options: NatsBusOptions;
+  readonly #connection: NatsConnection;
+  readonly #jetstream: JetStreamClient;
+  readonly #consumers = new Set<ConsumerMessages>();
+  readonly #loops: Promise<void>[] = [];
+  readonly #handling = new Set<Promise<void>>();
+  #closed = false;
+  #manager: Promise<JetStreamManager> | null = null;
+
+  private constructor(options: NatsBusOptions, connection: NatsConnection) {
+    this.#options = options;
+    this.#connection = connection;
+    this.#jetstream = connection.jetstream();
+  }
+
+  /** @throws {@link BusUnavailableError} if the server cannot be reached or refuses the user. */
+  static async connect(options: NatsBusOptions): Promise<NatsBus> {
+    const { access } = options;
+    try {
+      const connection = await connect({
+        servers: [...access.servers],
+        name: options.name,
+        ...(access.user === undefined ? {} : { user: access.user }),
+        ...(access.password === undefined ? {} : { pass: access.password }),
+        ...(access.inboxPrefix === undefined ? {} : { inboxPrefix: access.inboxPrefix }),
+        maxReconnectAttempts: -1,
+        reconnectTimeWait: RETRY_MS,
+        waitOnFirstConnect: false,
+      });
+      const bus = new NatsBus(options, connection);
+      void bus.#watchConnection();
+      return bus;
+    } catch (error) {
+      throw new BusUnavailableError(
+        `NATS cannot be reached at ${access.servers.join(", ")}: ${error instanceof Error ? error.message : String(error)}. Check that the server runs and that NATS_URL names it; "npx signalbox doctor" says what was found.`,
+        { cause: error },
+      );
+    }
+  }
+
+  wake(agent: string, runs: readonly string[]): void {
+    if (runs.length === 0 || this.#closed) return;
+    this.#jetstream.publish(`work.${agent}`, JSON.stringify(runs)).catch((error: unknown) => {
+      // The sweeper finds the runs; a hint only makes it sooner.
+      this.#trouble("wake", error);
+    });
+  }
+
+  async mail(message: SignedEnvelope): Promise<void> {
+    const { id, to, kind, from } = message.envelope;
+    const meta = headers();
+    meta.set("Signalbox-From", from);
+    meta.set("Signalbox-Kind", kind);
+    const publish = (): Promise<unknown> =>
+      this.#jetstream.publish(`mail.${to}`, canonicalJson(message), { msgID: id, headers: meta });
+    try {
+      await publish();
+    } catch (error) {
+      if (this.#closed) throw unavailable("mail", error);
+      // Most likely the stream is gone: its server was wiped. Make it again and try once more.
+      try {
+        await this.#ensure(MAIL);
+        await publish();
+      } catch (again) {
+        throw unavailable("mail", again);
+      }
+    }
+  }
+
+  live(moved: LiveNotice): void {
+    if (this.#closed) return;
+    try {
+      this.#connection.publish(`live.${moved.session}`, JSON.stringify(moved));
+    } catch (error) {
+      // Consoles look again by themselves.
+      this.#trouble("live", error);
+    }
+  }
+
+  onWake(agent: string, handler: (runs: readonly string[]) => Promise<void>): Promise<void> {
+    return this.#consume(WORK, "work", agent, async (data) => {
+      const runs = runIds.safeParse(data);
+      // Anybody may write there; what is not a hint is set aside, or it would come again for ever.
+      if (runs.success) await handler(runs.data);
+      else this.#trouble(`a hint on work.${agent} is not a list of runs`, runs.error);
+    });
+  }
+
+  onMail(agent: string, handler: (message: unknown) => Promise<void>): Promise<void> {
+    return this.#consume(MAIL, "mail", agent, handler);
+  }
+
+  onLive(handler: (moved: LiveNotice) => void): Promise<void> {
+    this.#connection.subscribe("live.>", {
+      callback: (error, message) => {
+        if (error) return;
+        const parsed = notice.safeParse(tryJson(message.string()));
+        if (parsed.success) handler(parsed.data);
+      },
+    });
+    return Promise.resolve();
+  }
+
+  /** Resolves once NATS answers, or rejects: for health checks. */
+  async ping(): Promise<void> {
+    await this.#connection.flush();
+  }
+
+  /** Consumes for as long as the bus is open; makes stream and consumer again whenever they are gone. */
+  async #consume(
+    stream: StreamShape,
+    kind: "work" | "mail",
+    agent: string,
+    handler: (data: unknown) => Promise<void>,
+  ): Promise<void> {
+    const durable = `${kind}-${agent}`;
+    const open = async (): Promise<ConsumerMessages> => {
+      const manager = await this.#ensure(stream);
+      await manager.consumers.add(stream.name, {
+        durable_name: durable,
+        filter_subject: `${kind}.${agent}`,
+        ack_policy: AckPolicy.Explicit,
+        ack_wait: ACK_WAIT_MS * NANOS_PER_MS,
+        max_ack_pending: 1000,
+      });
+      const consumer = await this.#jetstream.consumers.get(stream.name, durable);
+      const messages = await consumer.consume({ max_messages: 100, abort_on_missing_resource: true });
+      this.#consumers.add(messages);
+      return messages;
+    };
+    let messages = await open();
+    this.#loops.push(
+      (async () => {
+        while (!this.#closed) {
+          try {
+            for await (const message of messages) this.#handle(message, handler);
+          } catch (error) {
+            this.#trouble(`consuming ${durable}`, error);
+          }
+          this.#consumers.delete(messages);
+          messages = await this.#reopen(open, durable, messages);
+        }
+      })(),
+    );
+  }
+
+  async #reopen(open: () => Promise<ConsumerMessages>, durable: string, last: ConsumerMessages): Promise<ConsumerMessages> {
+    while (!this.#closed) {
+      try {
+        this.#manager = null;
+        return await open();
+      } catch (error) {
+        this.#trouble(`consuming ${durable}`, error);
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    return last;
+  }
+
+  #handle(message: JsMsg, handler: (data: unknown) => Promise<void>): void {
+    const handling = Promise.resolve()
+      .then(() => handler(tryJson(message.string())))
+      .then(
+      () => {
+        message.ack();
+      },
+      (error: unknown) => {
+        this.#trouble(`handling ${message.subject}`, error);
+        message.nak(RETRY_MS);
+      },
+    );
+    this.#handling.add(handling);
+    void handling.finally(() => this.#handling.delete(handling));
+  }
+
+  async #ensure(stream: StreamShape): Promise<JetStreamManager> {
+    this.#manager ??= this.#connection.jetstreamManager();
+    let manager: JetStreamManager;
+    try {
+      manager = await this.#manager;
+    } catch (error) {
+      this.#manager = null;
+      throw error;
+    }
+    await manager.streams.add({
+      name: stream.name,
+      subjects: stream.subjects,
+      storage: stream.storage,
+      retention: RetentionPolicy.Workqueue,
+      duplicate_window: DUPLICATE_WINDOW_MS * NANOS_PER_MS,
+      max_age: MAX_AGE_MS * NANOS_PER_MS,
+    });
+    return manager;
+  }
+
+  /**
+   * After a reconnect the server may be a new one with nothing in it. A consumer would notice that its own
+   * is gone only by missing heartbeats for half a minute, so all are opened anew at once.
+   */
+  async #watchConnection(): Promise<void> {
+    for await (const { type } of this.#connection.status()) {
+      if (type !== Events.Reconnect || this.#closed) continue;
+      for (const messages of this.#consumers) messages.stop();
+    }
+  }
+
+  #trouble(what: string, error: unknown): void {
+    if (!this.#closed) this.#options.onTrouble?.(what, error);
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const messages of this.#consumers) await messages.close();
+    await Promise.all(this.#loops);
+    await Promise.all(this.#handling);
+    await this.#connection.drain();
+  }
+}
+
+function tryJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function unavailable(what: string, cause: unknown): BusUnavailableError {
+  return new BusUnavailableError(
+    `NATS did not take a ${what} message: ${cause instanceof Error ? cause.message : String(cause)}. It is kept in the outbox and sent again.`,
+    { cause },
+  );
+}

@@ -1,0 +1,209 @@
+import { readFile } from "node:fs/promises";
+import { relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { z } from "zod";
+import type { AnyAgent } from "../agents/define-agent.ts";
+import type { ModelHandle } from "../agents/handles.ts";
+import type { AnyTool } from "../tools/define-tool.ts";
+import { SignalboxError } from "./core/errors.ts";
+import type { JsonObject, JsonValue } from "./core/json.ts";
+import type { RuledAction, RuleFile, RuleSetSource } from "./core/judge.ts";
+
+/** Runs that `signalbox dev` starts once, so that a fresh console has something to show. */
+export interface Sample {
+  readonly agent: string;
+  /** The service account in whose name they are started; made if it does not exist. */
+  readonly startedBy: string;
+  /** One run each. The same key is never started twice. */
+  readonly runs: readonly { readonly key: string; readonly input: JsonValue }[];
+}
+
+export interface ConfigOptions {
+  /** Every agent that this project runs, those that others ask included. */
+  agents: readonly AnyAgent[];
+  /** Files of Cedar policies that judge every agent's calls, beside each agent's own. */
+  rules?: readonly URL[];
+  /** The pools that rules name, each with what it is for. */
+  pools?: Readonly<Record<string, string>>;
+  /** Chat models by the name under which agents get them. */
+  models?: Readonly<Record<string, ModelHandle>>;
+  /** What `signalbox dev` starts in a fresh data folder, in this order. */
+  samples?: readonly Sample[];
+}
+
+/** A project's configuration. Make one with {@link defineConfig}. */
+export interface SignalboxConfig {
+  readonly agents: readonly AnyAgent[];
+  readonly rules: readonly URL[];
+  readonly pools: Readonly<Record<string, string>>;
+  readonly models: Readonly<Record<string, ModelHandle>>;
+  readonly samples: readonly Sample[];
+}
+
+/** The configuration is wrong, or its file cannot be loaded. */
+export class ConfigInvalidError extends SignalboxError {
+  static override readonly code = "CONFIG_INVALID";
+}
+
+const agentShape = z.object({ name: z.string(), graph: z.function() });
+const configShape = z.object({
+  agents: z
+    .array(z.custom<AnyAgent>((value) => agentShape.safeParse(value).success, "is not made with defineAgent"))
+    .min(1),
+  rules: z
+    .array(z.instanceof(URL, { message: 'is not a URL; write new URL("./rules.cedar", import.meta.url)' }))
+    .optional(),
+  pools: z.record(z.string(), z.string()).optional(),
+  models: z
+    .record(
+      z.string(),
+      z.custom<ModelHandle>(
+        (value) => typeof (value as ModelHandle | null)?.chat === "function",
+        "has no chat function",
+      ),
+    )
+    .optional(),
+  samples: z
+    .array(
+      z.object({
+        agent: z.string(),
+        startedBy: z.string(),
+        runs: z.array(z.object({ key: z.string(), input: z.json() })),
+      }),
+    )
+    .optional(),
+});
+
+/**
+ * Defines what a Signalbox project consists of: the default export of `signalbox.config.ts`.
+ *
+ * @throws {@link ConfigInvalidError} naming what is wrong: also where an agent asks one that is not listed,
+ *   or two agents or two different tools share a name.
+ */
+export function defineConfig(options: ConfigOptions): SignalboxConfig {
+  const parsed = configShape.safeParse(options);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    throw invalid(`${issue?.path.map(String).join(".") ?? ""} ${issue?.message ?? ""}`.trim());
+  }
+  const agents = new Map<string, AnyAgent>();
+  const tools = new Map<string, AnyTool>();
+  for (const agent of options.agents) {
+    if (agents.has(agent.name)) throw invalid(`two agents are called "${agent.name}". Rename one of them`);
+    agents.set(agent.name, agent);
+    for (const tool of Object.values(agent.tools)) {
+      const known = tools.get(tool.name);
+      if (known && known !== tool) throw invalid(`two different tools are called "${tool.name}". Rename one of them`);
+      tools.set(tool.name, tool);
+    }
+  }
+  for (const agent of options.agents) {
+    for (const asked of Object.values(agent.agents)) {
+      if (!agents.has(asked.name)) {
+        throw invalid(
+          `the agent "${agent.name}" asks "${asked.name}", which is not among the agents. Add it to agents`,
+        );
+      }
+    }
+  }
+  for (const sample of options.samples ?? []) {
+    if (!agents.has(sample.agent))
+      throw invalid(`samples name the agent "${sample.agent}", which is not among the agents`);
+  }
+  return {
+    agents: options.agents,
+    rules: options.rules ?? [],
+    pools: options.pools ?? {},
+    models: options.models ?? {},
+    samples: options.samples ?? [],
+  };
+}
+
+function invalid(what: string): ConfigInvalidError {
+  return new ConfigInvalidError(`The configuration is wrong: ${what}.`);
+}
+
+/**
+ * What the rule engine needs to know of a configuration: the agents, what each may call with which
+ * input, and the text of all rule files. A rule file that does not exist permits nothing.
+ */
+export async function ruleSetSource(config: SignalboxConfig): Promise<RuleSetSource> {
+  return {
+    agents: await Promise.all(
+      config.agents.map(async (agent) => ({
+        name: agent.name,
+        team: agent.team,
+        actions: actionsOf(agent),
+        rules: agent.rules ? await readRules(agent.rules) : undefined,
+      })),
+    ),
+    shared: (await Promise.all(config.rules.map(readRules))).filter((file) => file !== undefined),
+  };
+}
+
+async function readRules(url: URL): Promise<RuleFile | undefined> {
+  try {
+    const path = relative(process.cwd(), fileURLToPath(url));
+    return { path: path.startsWith("..") ? fileURLToPath(url) : path, text: await readFile(url, "utf8") };
+  } catch (error) {
+    // No rules, no permission: everything is denied, which is the safe reading of a missing file.
+    if ((error as { code?: unknown }).code === "ENOENT") return undefined;
+    throw error;
+  }
+}
+
+function actionsOf(agent: AnyAgent): RuledAction[] {
+  const namespaced = (properties: JsonObject, required: readonly string[]): JsonObject => ({
+    type: "object",
+    properties: { namespace: { type: "string" }, ...properties },
+    required: ["namespace", ...required],
+  });
+  return [
+    ...Object.values(agent.tools).map(
+      (tool) => ({ kind: "tool", name: tool.name, input: jsonSchemaOf(tool.input) }) as const,
+    ),
+    ...Object.values(agent.agents).map(
+      (asked) =>
+        ({
+          kind: "ask",
+          name: "agent.ask",
+          resource: asked.name,
+          input: asked.input ? jsonSchemaOf(asked.input) : { type: "object" },
+        }) as const,
+    ),
+    {
+      kind: "memory",
+      name: "memory.remember",
+      input: namespaced({ text: { type: "string" }, data: { type: "object" } }, ["text"]),
+    },
+    {
+      kind: "memory",
+      name: "memory.recall",
+      input: namespaced({ query: { type: "string" }, limit: { type: "integer" }, minScore: { type: "number" } }, [
+        "query",
+      ]),
+    },
+    {
+      kind: "model",
+      name: "model.chat",
+      input: {
+        type: "object",
+        properties: { system: { type: "string" }, prompt: { type: "string" } },
+        required: ["prompt"],
+      },
+    },
+    {
+      kind: "human",
+      name: "human.ask",
+      input: {
+        type: "object",
+        properties: { pool: { type: "string" }, question: { type: "string" } },
+        required: ["pool", "question"],
+      },
+    },
+  ];
+}
+
+function jsonSchemaOf(schema: z.ZodType): JsonObject {
+  return z.toJSONSchema(schema, { io: "output", unrepresentable: "any" }) as JsonObject;
+}

@@ -1,0 +1,319 @@
+import type { Clock } from "../core/clock.ts";
+import { deferred } from "../core/deferred.ts";
+import type { ErrorRecord } from "../core/errors.ts";
+import type { EffectOutcome, EventData, NewEvent, Proposal, RunStatus, Wait } from "../core/events.ts";
+import type { SignedEnvelope } from "../core/bus.ts";
+import type { Appended, AppendOptions, Claim, Journal, RunHead, ViewWrite } from "../core/journal.ts";
+import type { Judge } from "../core/judge.ts";
+import type { JsonValue } from "../core/json.ts";
+import type { Actor } from "../core/people.ts";
+import { applyEvent, emptyRecord, type RunRecord } from "../core/run-record.ts";
+import type { Verdict } from "../core/verdict.ts";
+import type { Call } from "./call.ts";
+import { decode } from "./codec.ts";
+import { divergence } from "./divergence.ts";
+import { LeaseLostError, RecordIncompleteError } from "./errors.ts";
+import { frontierOf, type BegunNode, type Frontier } from "./frontier.ts";
+import { takeOver } from "./incoming.ts";
+import type { OpenCallTool } from "./investigate.ts";
+import type { Mailer } from "./mailer.ts";
+import { NodeExecution } from "./node-execution.ts";
+import { OpenCalls } from "./open-calls.ts";
+import { answerOf } from "./outgoing.ts";
+import { recordableError } from "./recordable-error.ts";
+
+export interface Limits {
+  readonly leaseMs: number;
+  /** How long a body may ask for something else than what is recorded before that is an error. */
+  readonly replayStallMs: number;
+  /** How many asks may stand above a run: a bound on agents that ask each other in a circle. */
+  readonly maxDepth: number;
+  /** LangGraph's bound on supersteps. */
+  readonly maxSupersteps: number;
+}
+
+export const DEFAULT_LIMITS: Limits = { leaseMs: 15_000, replayStallMs: 10_000, maxDepth: 16, maxSupersteps: 100_000 };
+
+/** What an attempt works with. */
+export interface AttemptServices {
+  readonly journal: Journal;
+  readonly judge: Judge;
+  readonly mailer: Mailer;
+  readonly clock: Clock;
+  readonly worker: string;
+  readonly limits: Limits;
+  /** Told of what is not right and needs nobody's action. */
+  readonly onTrouble: (what: string, error: ErrorRecord, details: Readonly<Record<string, JsonValue>>) => void;
+}
+
+/** An agent that is ready to run: see `compile-agent.ts`. */
+export interface Runnable {
+  /** Runs the graph; resolves with the run's encoded output, or with undefined where it was interrupted. */
+  invoke(input: unknown, attempt: Attempt): Promise<JsonValue | undefined>;
+  /** What is needed to find out what became of a call that the graph made; undefined if the tool is gone. */
+  openCallTool(proposal: Proposal): OpenCallTool | undefined;
+}
+
+/**
+ * One attempt at a run, from a claim of its lease to its park or end.
+ *
+ * It ends when LangGraph has returned *and* every call that was started has its end in the journal; until
+ * then the lease is renewed and nothing is released.
+ */
+export class Attempt {
+  readonly head: RunHead;
+  readonly startedBy: Actor;
+  readonly depth: number;
+  readonly record: RunRecord;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly #services: AttemptServices;
+  readonly #executions = new Set<NodeExecution>();
+  readonly #controller = new AbortController();
+  readonly #aborted = deferred<never>();
+  readonly #allBegun = deferred<undefined>();
+  /** Recorded node executions that have not finished and that the graph has not begun again. */
+  #missing = new Map<string, BegunNode>();
+  #frontier: Frontier | null = null;
+  #open: OpenCalls | null = null;
+  #abortedBy: { readonly error: unknown } | null = null;
+  #over = false;
+  #deadlineMs: number;
+  #mailboxTaken = 0;
+  #lastAppend: Promise<unknown> = Promise.resolve();
+  #input: { readonly value: unknown } | null = null;
+
+  constructor(claim: Claim, record: RunRecord, services: AttemptServices) {
+    this.head = claim.head;
+    this.startedBy = claim.startedBy;
+    this.depth = claim.depth;
+    this.record = record;
+    this.clock = services.clock;
+    this.limits = services.limits;
+    this.#services = services;
+    this.#deadlineMs = claim.deadlineMs;
+    this.#aborted.promise.catch(() => undefined);
+  }
+
+  /**
+   * Reads the run's journal and takes it into a record.
+   *
+   * @throws {@link RecordIncompleteError} if the journal does not reach as far as the run's row says: acting on
+   *   a part of the record could repeat what the rest of it did.
+   */
+  static async open(claim: Claim, services: AttemptServices): Promise<Attempt> {
+    const record = emptyRecord();
+    const events = await services.journal.read(claim.head.run);
+    for (const event of events) applyEvent(record, event);
+    const last = events.at(-1);
+    if (last?.seq !== claim.head.seq || last.hash !== claim.head.hash || events.length !== claim.head.seq) {
+      throw new RecordIncompleteError(
+        `The record of the run ${claim.head.run} does not end where it should (event ${String(claim.head.seq)}), so the run does not go on. "npx signalbox audit verify ${claim.head.session}" names the first event that is wrong.`,
+        { details: { run: claim.head.run, seq: claim.head.seq } },
+      );
+    }
+    return new Attempt(claim, record, services);
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get mailer(): Mailer {
+    return this.#services.mailer;
+  }
+
+  /** True once nothing of this attempt may be recorded any more. */
+  get over(): boolean {
+    return this.#over || this.#abortedBy !== null;
+  }
+
+  /** True if a node execution waits for somebody or something else. */
+  get waiting(): boolean {
+    return [...this.#executions].some((execution) => execution.waits.length > 0);
+  }
+
+  /** A recorded node execution that the graph has not begun again: nothing new is called before it has. */
+  get missingNode(): BegunNode | null {
+    for (const begun of this.#missing.values()) return begun;
+    return null;
+  }
+
+  /** Resolves once the graph has come as far as the record: every unfinished node execution of it has begun again. */
+  get allBegun(): Promise<undefined> {
+    return this.#allBegun.promise;
+  }
+
+  /** What the run was started with, the same object throughout the attempt. */
+  get input(): unknown {
+    this.#input ??= { value: decode(this.record.started?.input ?? null) };
+    return this.#input.value;
+  }
+
+  /** The lease was renewed. */
+  extend(deadlineMs: number): void {
+    this.#deadlineMs = Math.max(this.#deadlineMs, deadlineMs);
+  }
+
+  append(events: readonly NewEvent[], options?: AppendOptions): Appended {
+    const appended = this.#services.journal.append(this.head, events, options);
+    for (const event of appended.events) this.#open?.follow(event);
+    this.#lastAppend = appended.durable.catch((error: unknown) => {
+      this.abort(error);
+    });
+    return appended;
+  }
+
+  /** @throws {@link LeaseLostError} if the lease may have run out: then nothing may be called. */
+  assertLease(): void {
+    if (this.clock.monotonicMs() < this.#deadlineMs) return;
+    throw new LeaseLostError(
+      `The lease on the run ${this.head.run} may have run out before a call; the call was not made. Another worker goes on with the run.`,
+      { details: { run: this.head.run } },
+    );
+  }
+
+  judge(call: Call, satisfied: boolean): Verdict {
+    return this.#services.judge.judge({
+      agent: this.head.agent,
+      run: { id: this.head.run, session: this.head.session, startedBy: this.startedBy, depth: this.depth },
+      kind: call.kind,
+      action: call.action,
+      resource: call.resource,
+      input: call.input,
+      approval: { satisfied },
+    });
+  }
+
+  /** A node begins to run in this attempt. */
+  begin(key: string): NodeExecution {
+    const recorded = this.#frontier?.callsOf(key) ?? { ends: [], open: [] };
+    const execution = new NodeExecution(this, key, recorded);
+    this.#executions.add(execution);
+    if (this.#missing.delete(key) && this.#missing.size === 0) this.#allBegun.resolve(undefined);
+    return execution;
+  }
+
+  /** A node has its end in the journal: nothing is left of its execution. */
+  finish(execution: NodeExecution): void {
+    this.#executions.delete(execution);
+  }
+
+  /** Ends the attempt from outside its code: nothing more is called or recorded, and the code hears nothing. */
+  abort(error: unknown): void {
+    if (this.over) return;
+    this.#abortedBy = { error };
+    this.#controller.abort();
+    for (const execution of this.#executions) execution.abandon();
+    this.#aborted.reject(error);
+  }
+
+  /**
+   * Runs the attempt to its park or end.
+   *
+   * @returns the run's status after it: `ready` means that something arrived while it parked.
+   * @throws what ended the attempt without a record of its own: the lease, the database.
+   */
+  async run(agent: Runnable): Promise<RunStatus> {
+    const cancelled = await this.#takeMail();
+    if (cancelled) {
+      const by = `${cancelled.by.id} cancelled it: ${cancelled.reason}`;
+      const outcome: EffectOutcome = { ok: false, error: { name: "RunCancelled", message: by } };
+      return this.#end("cancelled", { type: "run_cancelled", data: cancelled }, outcome);
+    }
+    let output: JsonValue | undefined;
+    let failure: ErrorRecord | null = null;
+    try {
+      output = await Promise.race([agent.invoke(this.input, this), this.#aborted.promise]);
+    } catch (error) {
+      failure = recordableError(error);
+    }
+    await this.#settled();
+    const waits = [...this.#executions].flatMap((execution) => execution.waits);
+    if (!failure && waits.length === 0 && this.missingNode) {
+      const { node, effect } = this.missingNode;
+      failure = recordableError(divergence(this, { recorded: effect, node, asked: null }));
+    }
+    if (failure) {
+      const error = { ...failure };
+      const open = await this.#open?.settle(this, (proposal) => agent.openCallTool(proposal));
+      if (open && open.length > 0) return this.#park(open);
+      return this.#end("failed", { type: "run_failed", data: { error } }, { ok: false, error });
+    }
+    if (waits.length > 0) return this.#park(waits);
+    const value = output ?? null;
+    return this.#end("finished", { type: "run_finished", data: { output: value } }, { ok: true, value });
+  }
+
+  /** Lets everything that was asked for come back and be recorded; what is asked for from now on is not heard. */
+  async #settled(): Promise<void> {
+    for (const execution of this.#executions) execution.silence();
+    await Promise.all([...this.#executions].map((execution) => execution.drained()));
+    await Promise.all([...this.#executions].map((execution) => execution.quiet()));
+    if (this.#abortedBy === null) return;
+    // A result that came after the abort is still worth having, if the lease holds: let it be written first.
+    await this.#lastAppend;
+    throw this.#abortedBy.error;
+  }
+
+  /** Takes what has arrived for the run into its events, in order, each once. */
+  async #takeMail(): Promise<EventData<"run_cancelled"> | null> {
+    const { messages, upTo } = await this.#services.journal.mailbox(this.head.run);
+    const { events, cancelled, unexpected } = takeOver(this.record, messages);
+    for (const message of unexpected) {
+      this.#services.onTrouble(
+        "a message was set aside: the run does not wait for it",
+        { name: "UnexpectedMessage", message: `A message of the kind "${message.kind}" answers nothing that is open.` },
+        { run: this.head.run, message: message.id },
+      );
+    }
+    this.#mailboxTaken = upTo;
+    const started: NewEvent = {
+      type: "attempt_started",
+      data: { epoch: this.head.epoch, worker: this.#services.worker },
+    };
+    for (const event of this.append([started, ...events]).events) applyEvent(this.record, event);
+    this.#open = new OpenCalls(this.record);
+    this.#frontier = frontierOf(this.record);
+    this.#missing = new Map(this.#frontier.begun);
+    if (this.#missing.size === 0) this.#allBegun.resolve(undefined);
+    return cancelled;
+  }
+
+  async #park(waits: readonly Wait[]): Promise<RunStatus> {
+    const timers = waits.flatMap((wait) => (wait.kind === "timer" ? [wait.dueAt] : []));
+    this.#over = true;
+    return this.#services.journal.append(this.head, [{ type: "run_parked", data: { waits: [...waits] } }], {
+      status: "parked",
+      waits,
+      wakeAt: timers.length === 0 ? null : Math.min(...timers),
+      mailboxTaken: this.#mailboxTaken,
+    }).durable;
+  }
+
+  /** Records the end, answers whoever asked, and voids what people need not decide or answer any more. */
+  async #end(status: "finished" | "failed" | "cancelled", last: NewEvent, outcome: EffectOutcome): Promise<RunStatus> {
+    this.#over = true;
+    const answer = answerOf(this, outcome);
+    const sent: SignedEnvelope[] = [];
+    // The answer before the last event, because nothing follows the end of a run.
+    const reached = await this.#services.journal.append(this.head, [...(answer ? [answer.event] : []), last], {
+      status,
+      mailboxTaken: this.#mailboxTaken,
+      views: (placed) => {
+        if (answer) sent.push(answer.message(placed.at(-1)));
+        return [...this.#voided(), ...sent.map((message): ViewWrite => ({ view: "message_out", message }))];
+      },
+    }).durable;
+    this.#services.mailer.send(sent);
+    return reached;
+  }
+
+  #voided(): ViewWrite[] {
+    const asked = this.#open?.askedPeople;
+    return [
+      ...(asked?.approval === true ? [{ view: "approvals_voided" } as const] : []),
+      ...(asked?.question === true ? [{ view: "questions_voided" } as const] : []),
+    ];
+  }
+}

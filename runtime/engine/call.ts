@@ -1,0 +1,46 @@
+import type { EffectClass, EffectKind } from "../core/effects.ts";
+import type { EffectOutcome, Proposal } from "../core/events.ts";
+import { derivedUuid } from "../core/ids.ts";
+import type { JsonValue } from "../core/json.ts";
+
+/** What a call needs while it is under way. */
+export interface CallContext {
+  readonly effectId: string;
+  readonly signal: AbortSignal;
+}
+
+/** Finds out whether a call did happen: with which result, or undefined if certainly not. */
+export type Reconcile = (context: CallContext) => Promise<{ readonly value: unknown } | undefined>;
+
+/** One proposed call out of a node, ready for the gate: its arguments are checked and canonical. */
+export interface Call {
+  readonly kind: EffectKind;
+  /** What the rules call it: a tool's name, `agent.ask`, `memory.recall`, … */
+  readonly action: string;
+  /** What it is called on: the tool, the asked agent, the memory's namespace, the model, the pool of people. */
+  readonly resource: string;
+  readonly class: EffectClass;
+  readonly version?: string;
+  readonly input: JsonValue;
+  /** Time and chance are not judged; everything else is. */
+  readonly judged: boolean;
+  readonly timeoutMs: number;
+  /** Makes the call; what it resolves with must be recordable. */
+  readonly perform: (context: CallContext) => Promise<unknown>;
+  readonly reconcile?: Reconcile;
+  /** Checks a result that was not given by the call itself, but by a person. */
+  readonly output?: (value: unknown) => unknown;
+}
+
+/** The outcome of a call as the journal has it, for the handle to turn into a value or an error. */
+export type Ended = EffectOutcome;
+
+/** True where a call may simply be made again when nobody knows whether it happened. */
+export function repeatable(call: Pick<Proposal, "class">): boolean {
+  return call.class === "read" || call.class === "idempotent";
+}
+
+/** The idempotency key of an effect: a function of run and effect key, so it is the same in every attempt. */
+export function effectId(run: string, effect: string): string {
+  return derivedUuid(run, effect, "effect");
+}

@@ -1,0 +1,178 @@
+import { randomInt, randomUUID } from "node:crypto";
+import type { Agent, AnyAgent } from "../../agents/define-agent.ts";
+import type { AgentHandle, Handles, LogHandle, MemoryHandle, ModelHandle } from "../../agents/handles.ts";
+import type { AnyTool } from "../../tools/define-tool.ts";
+import type { EffectKind } from "../core/effects.ts";
+import type { JsonValue } from "../core/json.ts";
+import type { MemoryStore, RecallInput, RememberInput } from "../core/memory.ts";
+import { parse, plain } from "./arguments.ts";
+import { decode } from "./codec.ts";
+import { AskFailedError, InvalidArgumentsError } from "./errors.ts";
+import { passGate } from "./gate.ts";
+import { askPerson } from "./human-call.ts";
+import { currentExecution, currentPlace, type NodeExecution } from "./node-execution.ts";
+import { bodyBytes, MAX_BODY_BYTES } from "./outgoing.ts";
+import { settleCall } from "./settle-call.ts";
+import { callTool } from "./tool-call.ts";
+
+/** Writes a line to the worker's log. */
+export type WriteLog = (level: "info" | "warn", message: string, fields: Readonly<Record<string, JsonValue>>) => void;
+
+/** What the handles reach the world through, behind the gate. */
+export interface HandleServices {
+  readonly memory: MemoryStore;
+  /** The configured chat models, by name. */
+  readonly models: ReadonlyMap<string, ModelHandle>;
+  readonly log: WriteLog;
+}
+
+const SHORT_TIMEOUT_MS = 30_000;
+const MODEL_TIMEOUT_MS = 120_000;
+
+/** The handles that an agent's graph is built around. They find the running node by themselves. */
+export function buildHandles(
+  agent: Agent,
+  services: HandleServices,
+): Handles<Record<string, AnyTool>, Record<string, AnyAgent>> {
+  return {
+    tools: mapValues(agent.tools, (tool) => (input: unknown) => watched(callTool(tool, input))),
+    agents: mapValues(agent.agents, (asked): AgentHandle<AnyAgent> => ({ ask: (input) => watched(ask(asked, input)) })),
+    memory: memoryHandle(agent, services.memory),
+    models: {
+      get(name) {
+        const model = services.models.get(name);
+        return model && { chat: (input) => watched(chat(name, model, input)) };
+      },
+    },
+    human: { ask: (input) => watched(askPerson(input)) },
+    clock: {
+      now: () => watched(chance("clock", "clock.now", (execution) => Math.trunc(execution.attempt.clock.now()))),
+      random: () => watched(chance("random", "clock.random", () => randomInt(2 ** 47) / 2 ** 47)),
+      uuid: () => watched(chance("id", "clock.uuid", () => randomUUID())),
+    },
+    log: logHandle(agent, services.log),
+  };
+}
+
+/** A call that nobody awaits is recorded like any other; its error must not end the whole process. */
+function watched<T>(call: Promise<T>): Promise<T> {
+  call.catch(() => undefined);
+  return call;
+}
+
+async function ask(asked: AnyAgent, input: unknown): Promise<unknown> {
+  const checked = asked.input ? parse(asked.input, input, asked.name) : plain(input, asked.name);
+  const bytes = bodyBytes(checked);
+  if (bytes > MAX_BODY_BYTES) {
+    throw new InvalidArgumentsError(
+      `What ${asked.name} is asked has ${String(bytes)} bytes and a message carries at most ${String(MAX_BODY_BYTES)}. Give a reference to large content instead. Nothing was sent.`,
+      { details: { name: asked.name, bytes } },
+    );
+  }
+  const outcome = await passGate({
+    kind: "ask",
+    action: "agent.ask",
+    resource: asked.name,
+    class: "idempotent",
+    input: checked,
+    judged: true,
+    timeoutMs: SHORT_TIMEOUT_MS,
+    perform: () => Promise.reject(new Error("An ask is sent, not called.")),
+  });
+  if (outcome.ok) return decode(outcome.value);
+  throw new AskFailedError(asked.name, outcome.error);
+}
+
+function memoryHandle(agent: Agent, store: MemoryStore): MemoryHandle {
+  return {
+    remember: ({ namespace = agent.name, text, data }) => watched(remember(store, { namespace, text, ...(data ? { data } : {}) })),
+    recall: ({ namespace = agent.name, ...query }) => watched(recall(store, { namespace, ...query })),
+  };
+}
+
+async function remember(store: MemoryStore, asked: RememberInput): Promise<{ id: string }> {
+  const input = plain(asked, "memory.remember");
+  const execution = currentExecution("memory.remember");
+  const value = await settleCall("memory.remember", {
+    kind: "memory",
+    action: "memory.remember",
+    resource: asked.namespace,
+    class: "idempotent",
+    input,
+    judged: true,
+    timeoutMs: SHORT_TIMEOUT_MS,
+    perform: async ({ effectId }) => {
+      const author = { run: execution.attempt.head.run, effect: effectId };
+      await store.remember(effectId, structuredClone(input) as unknown as RememberInput, author);
+      return { id: effectId };
+    },
+  });
+  return value as { id: string };
+}
+
+async function recall(store: MemoryStore, asked: RecallInput): ReturnType<MemoryHandle["recall"]> {
+  const input = plain(asked, "memory.recall");
+  const found = await settleCall("memory.recall", {
+    kind: "memory",
+    action: "memory.recall",
+    resource: asked.namespace,
+    class: "read",
+    input,
+    judged: true,
+    timeoutMs: SHORT_TIMEOUT_MS,
+    perform: () => store.recall(structuredClone(input) as unknown as RecallInput),
+  });
+  return found as Awaited<ReturnType<MemoryHandle["recall"]>>;
+}
+
+async function chat(
+  name: string,
+  model: ModelHandle,
+  input: { readonly system?: string; readonly prompt: string },
+): ReturnType<ModelHandle["chat"]> {
+  const reply = await settleCall("model.chat", {
+    kind: "model",
+    action: "model.chat",
+    resource: name,
+    class: "read",
+    input: plain(input, "model.chat"),
+    judged: true,
+    timeoutMs: MODEL_TIMEOUT_MS,
+    perform: () => model.chat(input),
+  });
+  return reply as Awaited<ReturnType<ModelHandle["chat"]>>;
+}
+
+/** Time and chance: recorded so that they are the same in every attempt; they ask nobody's leave. */
+async function chance<T>(kind: EffectKind, action: string, draw: (execution: NodeExecution) => T): Promise<T> {
+  const execution = currentExecution(action);
+  const value = await settleCall(action, {
+    kind,
+    action,
+    resource: "",
+    class: "read",
+    input: {},
+    judged: false,
+    timeoutMs: SHORT_TIMEOUT_MS,
+    perform: () => Promise.resolve(draw(execution)),
+  });
+  return value as T;
+}
+
+function logHandle(agent: Agent, write: WriteLog): LogHandle {
+  const line = (level: "info" | "warn", message: string, fields: Readonly<Record<string, JsonValue>> = {}): void => {
+    const place = currentPlace.getStore();
+    const execution = place?.kind === "node" ? place.execution : null;
+    if (execution?.replaying === true) return;
+    const where = execution ? { run: execution.attempt.head.run, node: execution.key } : {};
+    write(level, message, { ...fields, agent: agent.name, ...where });
+  };
+  return {
+    info: (message, fields) => { line("info", message, fields); },
+    warn: (message, fields) => { line("warn", message, fields); },
+  };
+}
+
+function mapValues<In, Out>(record: Readonly<Record<string, In>>, map: (value: In) => Out): Record<string, Out> {
+  return Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]));
+}

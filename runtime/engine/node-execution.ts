@@ -1,0 +1,298 @@
+import { AsyncLocalStorage } from "node:async_hooks";
+import { deferred } from "../core/deferred.ts";
+import type { AppendOptions } from "../core/journal.ts";
+import type { NewEvent, Proposal, Wait } from "../core/events.ts";
+import type { Attempt } from "./attempt.ts";
+import { divergence } from "./divergence.ts";
+import { EffectOutsideNodeError, type NonDeterminismError } from "./errors.ts";
+import { StallWatch } from "./stall-watch.ts";
+
+/** Where the code that runs now stands: inside a node execution, or where calls are refused. */
+export type Place = { readonly kind: "node"; readonly execution: NodeExecution } | { readonly kind: "route"; readonly route: string };
+
+export const currentPlace = new AsyncLocalStorage<Place>();
+
+/** The node execution whose code is running. @throws {@link EffectOutsideNodeError} if there is none. */
+export function currentExecution(action: string): NodeExecution {
+  const place = currentPlace.getStore();
+  if (place?.kind === "node") return place.execution;
+  throw new EffectOutsideNodeError(
+    place
+      ? `${action} was called in the branch function ${place.route}. A branch function may only look at the state: make the call in a node and decide by what it recorded.`
+      : `${action} was called outside a node. Calls go through the handles inside a running node, so that they are judged and recorded.`,
+    { details: { action } },
+  );
+}
+
+/** What a wait inside a node execution ends as: the wrapper turns it into LangGraph's interrupt. */
+export class Parked extends Error {}
+
+/** What the journal holds of a node execution that has not finished. */
+export interface RecordedCalls {
+  /** Calls that have an end, in the order of their ends. */
+  readonly ends: readonly string[];
+  /** Calls that have a start or are held, and have no end. */
+  readonly open: readonly string[];
+}
+
+/** A result on its way to the code: it arrives in its turn. */
+export interface Handed<T> {
+  readonly turn: Promise<T>;
+}
+
+/**
+ * One run of one node's body, in one attempt.
+ *
+ * Results reach the body in the order in which the journal has them, one turn of the event loop apart, the
+ * first time as in every replay, so that code which awaits several things at once takes the same course
+ * each time. Calls that the journal does not know start only when the body has asked again for everything
+ * that it does know.
+ */
+export class NodeExecution {
+  readonly attempt: Attempt;
+  readonly key: string;
+  /** Recorded ends that the body has not been given yet, in recorded order. */
+  readonly #ends: string[];
+  /** Calls with a recorded beginning and no recorded end that the body has not asked for again. */
+  readonly #unasked: Set<string>;
+  readonly #claims = new Map<string, () => void>();
+  readonly #nth = new Map<string, number>();
+  readonly #waits = new Map<string, Wait>();
+  /** Calls that have been asked for and have neither been handed over nor are waiting. */
+  #busy = 0;
+  /** Calls that have passed into the gate and are not back: they may be touching the outside world. */
+  #active = 0;
+  #delivery: Promise<void> = Promise.resolve();
+  /** What becomes of further calls: they pass, are refused because the node has ended, or are never heard of. */
+  #further: "pass" | "refused" | "unheard" = "pass";
+  #abandoned = false;
+  /** The latest call that has to wait because the body has not asked again for all that is recorded. */
+  #asked: Proposal | null = null;
+  readonly #stall: StallWatch;
+  readonly #replayed = deferred<undefined>();
+  readonly #parked = deferred<never>();
+  readonly #idle: (() => void)[] = [];
+  readonly #quiet: (() => void)[] = [];
+
+  constructor(attempt: Attempt, key: string, recorded: RecordedCalls) {
+    this.attempt = attempt;
+    this.key = key;
+    this.#ends = [...recorded.ends];
+    this.#unasked = new Set(recorded.open);
+    this.#stall = new StallWatch(attempt.limits.replayStallMs, {
+      stuck: () => this.#asked !== null && !this.#abandoned && (this.replaying || attempt.missingNode !== null),
+      onStall: () => {
+        this.fail(this.#diverged());
+      },
+    });
+    this.#parked.promise.catch(() => undefined);
+    if (!this.replaying) this.#replayed.resolve(undefined);
+  }
+
+  /** Rejects with {@link Parked} when nothing goes on any more and something waits. */
+  get parked(): Promise<never> {
+    return this.#parked.promise;
+  }
+
+  /** What becomes of a call that is asked for now. */
+  get further(): "pass" | "refused" | "unheard" {
+    return this.#further;
+  }
+
+  /** True once it has parked or was cut off: whatever its body does now is not for this attempt. */
+  get abandoned(): boolean {
+    return this.#abandoned;
+  }
+
+  /** True while the body has not asked again for everything that the journal holds of it. */
+  get replaying(): boolean {
+    return this.#ends.length > 0 || this.#unasked.size > 0;
+  }
+
+  /** What the execution waits for, once it has parked. */
+  get waits(): Wait[] {
+    return [...this.#waits.values()];
+  }
+
+  /** The number of this call among those of the same fingerprint. */
+  nextNth(name: string, fingerprint: string): number {
+    const key = `${name}\n${fingerprint}`;
+    const nth = this.#nth.get(key) ?? 0;
+    this.#nth.set(key, nth + 1);
+    return nth;
+  }
+
+  /** Counts a call from the moment it is asked for until it is handed over, or waits. */
+  async track<T>(proposal: Proposal, call: () => Promise<T>): Promise<T> {
+    this.#busy++;
+    if (this.#unasked.delete(proposal.effect)) this.#pump();
+    try {
+      return await call();
+    } finally {
+      this.#end();
+    }
+  }
+
+  /** The recorded end of a call: resolves in its turn. */
+  claim(proposal: Proposal): Promise<void> {
+    return new Promise<void>((resolve) => {
+      this.#claims.set(proposal.effect, resolve);
+      this.#pump();
+      if (this.#claims.has(proposal.effect)) this.#waitsFor(proposal);
+    });
+  }
+
+  #pump(): void {
+    this.#stall.moved();
+    for (let next = this.#ends[0]; next !== undefined; next = this.#ends[0]) {
+      const claim = this.#claims.get(next);
+      if (!claim) break;
+      this.#ends.shift();
+      this.#claims.delete(next);
+      this.#deliver(claim);
+    }
+    if (!this.replaying) {
+      this.#deliver(() => {
+        this.#replayed.resolve(undefined);
+      });
+    }
+  }
+
+  /** Waits until the journal has nothing more to say of this execution, nor of one beside it that has not begun. */
+  async live(proposal: Proposal): Promise<void> {
+    if (this.replaying || this.attempt.missingNode !== null) this.#waitsFor(proposal);
+    await this.#replayed.promise;
+    await this.attempt.allBegun;
+  }
+
+  #waitsFor(proposal: Proposal): void {
+    this.#asked = proposal;
+    this.#stall.start();
+  }
+
+  /**
+   * Appends the end of a call and takes the call's turn in the same breath: what is recorded first is also
+   * handed over first.
+   */
+  record<T>(events: readonly NewEvent[], ended: T, options?: AppendOptions): Handed<T> {
+    this.attempt.append(events, options);
+    const { promise, resolve } = deferred<T>();
+    this.#deliver(() => {
+      resolve(ended);
+    });
+    return { turn: promise };
+  }
+
+  /** The call waits for somebody or something else. Never resolves: the run parks and comes back later. */
+  wait(wait: Wait): Promise<never> {
+    this.#waits.set(wait.effect, wait);
+    return this.hang();
+  }
+
+  /** Leaves a call pending for good: whatever comes of it is not for this attempt. */
+  hang(): Promise<never> {
+    this.#rest();
+    this.#end();
+    return new Promise<never>(() => undefined);
+  }
+
+  /** One turn of the event loop for each result, in order. An abandoned execution is given nothing more. */
+  #deliver(hand: () => void): Promise<void> {
+    this.#delivery = this.#delivery.then(
+      () =>
+        new Promise<void>((resolve) => {
+          setImmediate(() => {
+            if (!this.#abandoned) hand();
+            resolve();
+          });
+        }),
+    );
+    return this.#delivery;
+  }
+
+  /** Counts a call while it may touch the outside world or the journal. */
+  async act<T>(work: () => Promise<T>): Promise<T> {
+    this.#active++;
+    try {
+      return await work();
+    } finally {
+      this.#rest();
+    }
+  }
+
+  #rest(): void {
+    this.#active--;
+    if (this.#active === 0) for (const resolve of this.#quiet.splice(0)) resolve();
+  }
+
+  /** Resolves when nothing of this execution is under way outside: everything that was started has its record. */
+  async quiet(): Promise<void> {
+    while (this.#active > 0) await new Promise<void>((resolve) => this.#quiet.push(resolve));
+  }
+
+  #end(): void {
+    this.#busy--;
+    if (this.#busy > 0) return;
+    // Two turns: the body may ask for more with what it was just given.
+    void this.#deliver(() => undefined)
+      .then(() => this.#deliver(() => undefined))
+      .then(() => {
+        if (this.#busy > 0) return;
+        if (this.#waits.size > 0 && this.#further === "pass") this.abandon();
+        this.#release();
+      });
+  }
+
+  #release(): void {
+    for (const resolve of this.#idle.splice(0)) resolve();
+  }
+
+  /** Resolves when every call that the body has asked for has come back or waits. */
+  async drained(): Promise<void> {
+    while (this.#busy > 0 && !this.#abandoned) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  /** Resolves when every call that the body has asked for is done; rejects with {@link Parked} if one of them waits. */
+  async settled(): Promise<void> {
+    await this.drained();
+    if (this.#waits.size > 0 || this.#abandoned) {
+      this.abandon();
+      await this.#parked.promise;
+    }
+  }
+
+  /** Ends this attempt at the node without a result: its code is left where it stands and hears nothing more. */
+  abandon(): void {
+    this.fail(new Parked());
+  }
+
+  /** Like {@link abandon}; the error is for the wrapper, not for the body. */
+  fail(error: Error): void {
+    if (this.#abandoned) return;
+    this.#abandoned = true;
+    this.silence();
+    this.#stall.stop();
+    this.#parked.reject(error);
+    this.#release();
+  }
+
+  /** The body has returned: from here on every call of this execution is refused. */
+  close(): void {
+    if (this.#further === "pass") this.#further = "refused";
+  }
+
+  /** The node has failed, or the attempt is over: what its code still asks for is never heard of. */
+  silence(): void {
+    this.#further = "unheard";
+  }
+
+  /** @throws {@link NonDeterminismError} if the body ended without asking for something that is recorded. */
+  assertAllClaimed(cause?: unknown): void {
+    if (this.replaying) throw this.#diverged(cause);
+  }
+
+  #diverged(cause?: unknown): NonDeterminismError {
+    const recorded = this.#ends[0] ?? [...this.#unasked][0] ?? this.attempt.missingNode?.effect;
+    return divergence(this.attempt, { recorded, node: this.key, asked: this.#asked, cause });
+  }
+}

@@ -1,0 +1,129 @@
+import type { Envelope, SignedEnvelope } from "../core/bus.ts";
+import type { EventData, JournalEvent, NewEvent } from "../core/events.ts";
+import { derivedUuid } from "../core/ids.ts";
+import type { ViewWrite } from "../core/journal.ts";
+import type { JsonObject, JsonValue } from "../core/json.ts";
+import type { Attempt } from "./attempt.ts";
+import type { Call, Ended } from "./call.ts";
+import { encode } from "./codec.ts";
+import { MessageTooLargeError } from "./errors.ts";
+import type { NodeExecution } from "./node-execution.ts";
+import { recordableError } from "./recordable-error.ts";
+
+/** The longest body that a message may have, in bytes of JSON: NATS takes 1 MiB, envelope and headers included. */
+export const MAX_BODY_BYTES = 1_000_000;
+
+export function bodyBytes(body: JsonValue): number {
+  return Buffer.byteLength(JSON.stringify(body));
+}
+
+/** Sends the message that starts the answering run, and waits for the answer. */
+export async function askAgent(
+  execution: NodeExecution,
+  call: Call,
+  intent: EventData<"effect_intended">,
+  views: readonly ViewWrite[],
+): Promise<never> {
+  const { attempt } = execution;
+  const { effect } = intent;
+  const child = derivedUuid(attempt.head.run, effect, "child");
+  const message = derivedUuid(attempt.head.run, effect, "ask");
+  const [from, to] = [attempt.head.agent, call.resource];
+  const sent: SignedEnvelope[] = [];
+  await attempt.append(
+    [
+      { type: "effect_intended", data: { ...intent, child } },
+      {
+        type: "message_sent",
+        data: { message, kind: "ask", subject: `mail.${to}`, from, to, effect, run: child },
+      },
+    ],
+    {
+      views: (events) => {
+        // The body is decoded where it arrives: plain data must not be taken for what it looks like.
+        const body = encode(call.input);
+        sent.push(sealed(attempt, { kind: "ask", id: message, to, target: child, effect, body }, events.at(-1)));
+        return [...views, ...sent.map((signed): ViewWrite => ({ view: "message_out", message: signed }))];
+      },
+    },
+  ).durable;
+  attempt.mailer.send(sent);
+  return execution.wait({ kind: "answer", effect, agent: to, run: child });
+}
+
+/** Puts a question to people, and waits for their answer. */
+export async function askPeople(
+  execution: NodeExecution,
+  call: Call,
+  intent: EventData<"effect_intended">,
+  views: readonly ViewWrite[],
+): Promise<never> {
+  const { effect, id } = intent;
+  const { question, answer } = call.input as JsonObject;
+  const asked: ViewWrite = {
+    view: "question_asked",
+    id,
+    effect,
+    pool: call.resource,
+    question: String(question),
+    answer: answer ?? {},
+  };
+  await execution.attempt.append([{ type: "effect_intended", data: intent }], { views: [...views, asked] }).durable;
+  return execution.wait({ kind: "human", effect, question: id });
+}
+
+/** What a run that ends sends to the run that asked for it: the event, and the message once the end has its place. */
+export interface Answer {
+  readonly event: NewEvent;
+  readonly message: (last: JournalEvent | undefined) => SignedEnvelope;
+}
+
+/** The answer of a run that ends with this outcome, or null if nobody asked. */
+export function answerOf(attempt: Attempt, outcome: Ended): Answer | null {
+  const cause = attempt.record.started?.cause;
+  if (!cause) return null;
+  const { agent: to, effect, run } = cause;
+  const id = derivedUuid(attempt.head.run, "answer");
+  const body = fitting(attempt, outcome);
+  return {
+    event: {
+      type: "message_sent",
+      data: { message: id, kind: "answer", subject: `mail.${to}`, from: attempt.head.agent, to, effect, run },
+    },
+    message: (last) => sealed(attempt, { kind: "answer", id, to, target: run, effect, body }, last),
+  };
+}
+
+/** The outcome as it travels: one that no message can carry is an error for whoever asked, and stays in this run's record. */
+function fitting(attempt: Attempt, outcome: Ended): JsonValue {
+  const body = outcome as JsonValue;
+  const bytes = bodyBytes(body);
+  if (bytes <= MAX_BODY_BYTES) return body;
+  const error = new MessageTooLargeError(
+    `The answer has ${String(bytes)} bytes and a message carries at most ${String(MAX_BODY_BYTES)}. It is whole in the record of the run ${attempt.head.run}; give a reference to large content instead.`,
+    { details: { run: attempt.head.run, bytes } },
+  );
+  return { ok: false, error: { ...recordableError(error) } } as JsonValue;
+}
+
+function sealed(
+  attempt: Attempt,
+  message: Pick<Envelope, "kind" | "id" | "to" | "target" | "effect" | "body">,
+  cause: JournalEvent | undefined,
+): SignedEnvelope {
+  const { head } = attempt;
+  return attempt.mailer.sign({
+    v: 1,
+    ...message,
+    from: head.agent,
+    session: head.session,
+    run: head.run,
+    cause: { seq: cause?.seq ?? head.seq, hash: cause?.hash ?? head.hash },
+    startedBy: attempt.startedBy,
+    depth: attempt.depth,
+    deadline: null,
+    budgetLeft: null,
+    labels: [],
+    sentAt: Math.trunc(attempt.clock.now()),
+  });
+}

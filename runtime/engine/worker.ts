@@ -1,0 +1,311 @@
+import type { Bus, Envelope } from "../core/bus.ts";
+import type { ErrorRecord } from "../core/errors.ts";
+import { outcomeSchema, type RunStatus } from "../core/events.ts";
+import type { Housekeeping } from "../core/housekeeping.ts";
+import type { Claim } from "../core/journal.ts";
+import type { JsonValue } from "../core/json.ts";
+import { Attempt, type AttemptServices } from "./attempt.ts";
+import type { CompiledAgent } from "./compile-agent.ts";
+import { BadMessageError, LeaseLostError, WorkerStoppingError } from "./errors.ts";
+import type { Mailer } from "./mailer.ts";
+import { recordableError } from "./recordable-error.ts";
+import { Slots } from "./slots.ts";
+
+export interface WorkerOptions extends AttemptServices {
+  readonly agents: ReadonlyMap<string, CompiledAgent>;
+  readonly bus: Bus;
+  readonly mailer: Mailer;
+  readonly housekeeping: Housekeeping;
+  /** How many runs may be under way at once. A parked run is not under way. */
+  readonly slots: number;
+  readonly sweepMs: number;
+  readonly onTrouble: (what: string, error: ErrorRecord, details: Readonly<Record<string, JsonValue>>) => void;
+}
+
+/** How long a ready run is left to the worker that was told of it before a sweep takes it. */
+const SWEEP_GRACE_MS = 1_000;
+/** How long attempts that were cut off at the end of a drain may take to let go. */
+const LET_GO_MS = 1_000;
+
+/**
+ * Takes runs and works on them. NATS tells it what is ready and brings messages; a sweep finds what NATS
+ * lost, what timers are due, and what other workers left behind.
+ */
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #slots: Slots;
+  readonly #active = new Map<string, Attempt>();
+  readonly #working = new Set<Promise<void>>();
+  #stopping = false;
+  #sweep: NodeJS.Timeout | null = null;
+  #renew: NodeJS.Timeout | null = null;
+  #sweeping: Promise<void> | null = null;
+  #renewing: Promise<void> | null = null;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#slots = new Slots(options.slots);
+  }
+
+  /** Starts taking work. */
+  async start(): Promise<void> {
+    const { bus, agents, housekeeping, mailer, worker, limits, sweepMs } = this.#options;
+    await housekeeping.registerWorker(worker, mailer.publicKey, [...agents.keys()]);
+    for (const agent of agents.keys()) {
+      await bus.onWake(agent, (runs) => this.#take(runs));
+      await bus.onMail(agent, (message) => this.#receive(agent, message));
+    }
+    this.#renew = setInterval(() => {
+      this.#renewing ??= this.#renewLeases().finally(() => {
+        this.#renewing = null;
+      });
+    }, limits.leaseMs / 3);
+    const sweep = (): void => {
+      this.#sweeping ??= this.#sweepOnce().finally(() => {
+        this.#sweeping = null;
+      });
+    };
+    this.#sweep = setInterval(sweep, sweepMs);
+    sweep();
+  }
+
+  /** The number of runs under way. */
+  get busy(): number {
+    return this.#active.size;
+  }
+
+  /** Claims named runs and starts on them; resolves when the claims have been tried, not when the runs end. */
+  async #take(runs: readonly string[]): Promise<void> {
+    for (const run of runs) {
+      await this.#inSlot(async () => {
+        const { journal, worker, limits } = this.#options;
+        const [claim] = await journal.claim([run], worker, limits.leaseMs);
+        return claim ?? null;
+      });
+    }
+  }
+
+  /** Waits for a free slot, gets a run for it and starts on it; without a run the slot is free again. */
+  async #inSlot(get: () => Promise<Claim | null>): Promise<void> {
+    this.#assertTaking();
+    const slot = await this.#slots.take();
+    let claim: Claim | null = null;
+    try {
+      this.#assertTaking();
+      claim = await get();
+    } finally {
+      if (claim) this.#start(claim, slot);
+      else slot.free();
+    }
+  }
+
+  /** What a stopping worker does not take is brought to another one. */
+  #assertTaking(): void {
+    if (this.#stopping) throw new WorkerStoppingError("This worker is stopping and takes nothing more.");
+  }
+
+  /** Works on a claimed run in the background. */
+  #start(claim: Claim, slot: { free: () => void }): void {
+    const work = this.#work(claim)
+      .catch((error: unknown) => {
+        this.#options.onTrouble("working on a run", recordableError(error), { run: claim.head.run });
+      })
+      .finally(() => {
+        slot.free();
+        this.#working.delete(work);
+      });
+    this.#working.add(work);
+  }
+
+  async #work(first: Claim): Promise<void> {
+    let claim: Claim | undefined = first;
+    while (claim) {
+      const status = await this.#attempt(claim);
+      // Something arrived while the run parked: go on at once.
+      claim =
+        status === "ready" && !this.#stopping
+          ? (await this.#options.journal.claim([claim.head.run], this.#options.worker, this.#options.limits.leaseMs))[0]
+          : undefined;
+    }
+  }
+
+  /** @returns the run's status after the attempt, or null if it was dropped. */
+  async #attempt(claim: Claim): Promise<RunStatus | null> {
+    const { agents, journal, onTrouble } = this.#options;
+    const { run } = claim.head;
+    const agent = agents.get(claim.head.agent);
+    if (!agent) {
+      await journal.release(claim.head);
+      return null;
+    }
+    let attempt: Attempt | undefined;
+    try {
+      attempt = await Attempt.open(claim, this.#options);
+      this.#active.set(run, attempt);
+      return await attempt.run(agent);
+    } catch (error) {
+      // Not the run's failure but this attempt's: whoever holds the lease next goes on from the record.
+      onTrouble("an attempt ended early", recordableError(error), { run });
+      // What could not even be read is not given back at once: the next worker would fail on it as well.
+      if (attempt) await journal.release(claim.head).catch(() => undefined);
+      return null;
+    } finally {
+      if (this.#active.get(run) === attempt) this.#active.delete(run);
+    }
+  }
+
+  /** A message from another agent: an ask starts a run here, an answer goes to the run that waits for it. */
+  async #receive(agent: string, message: unknown): Promise<void> {
+    this.#assertTaking();
+    try {
+      const envelope = await this.#options.mailer.open(message, agent);
+      if (envelope.kind === "ask") await this.#receiveAsk(envelope);
+      else await this.#receiveAnswer(envelope);
+      await this.#options.housekeeping.messageReceived(envelope.id);
+    } catch (error) {
+      if (!(error instanceof BadMessageError)) throw error;
+      this.#options.onTrouble("a message was set aside", recordableError(error), { agent });
+    }
+  }
+
+  async #receiveAsk(envelope: Envelope): Promise<void> {
+    const { journal, worker, limits, agents } = this.#options;
+    const agent = agents.get(envelope.to);
+    if (!agent) throw new Error(`This worker does not run ${envelope.to}.`);
+    await this.#inSlot(() =>
+      journal.create(
+        {
+          run: envelope.target,
+          session: envelope.session,
+          parent: envelope.run,
+          agent: envelope.to,
+          version: agent.version,
+          key: null,
+          startedBy: envelope.startedBy,
+          depth: envelope.depth + 1,
+          input: envelope.body,
+          cause: {
+            run: envelope.run,
+            seq: envelope.cause.seq,
+            hash: envelope.cause.hash,
+            message: envelope.id,
+            agent: envelope.from,
+            effect: envelope.effect,
+          },
+        },
+        { worker, leaseMs: limits.leaseMs },
+      ),
+    );
+  }
+
+  async #receiveAnswer(envelope: Envelope): Promise<void> {
+    const outcome = outcomeSchema.safeParse(envelope.body);
+    if (!outcome.success) {
+      throw new BadMessageError(`An answer to the run ${envelope.target} says neither that it went well nor why not.`, {
+        details: { message: envelope.id },
+      });
+    }
+    await this.#options.journal.deliver(envelope.target, {
+      id: envelope.id,
+      kind: "answer",
+      data: {
+        effect: envelope.effect,
+        outcome: envelope.body,
+        child: { run: envelope.run, seq: envelope.cause.seq, hash: envelope.cause.hash },
+      },
+    });
+    await this.#take([envelope.target]);
+  }
+
+  async #renewLeases(): Promise<void> {
+    const attempts = [...this.#active.values()];
+    const { journal, worker, limits, housekeeping } = this.#options;
+    try {
+      if (attempts.length > 0) {
+        const { held, deadlineMs } = await journal.renew(
+          attempts.map((attempt) => attempt.head),
+          worker,
+          limits.leaseMs,
+        );
+        for (const attempt of attempts) {
+          if (held.has(attempt.head.run)) attempt.extend(deadlineMs);
+          // One that has parked or ended meanwhile is over, and takes no notice.
+          else attempt.abort(lost(attempt));
+        }
+      }
+      await housekeeping.workerSeen(worker);
+    } catch (error) {
+      this.#options.onTrouble("renewing leases", recordableError(error), { runs: attempts.length });
+    }
+  }
+
+  /** What nobody told us: timers that are due, approvals that expired, runs and messages left lying. */
+  async #sweepOnce(): Promise<void> {
+    if (this.#stopping) return;
+    const { journal, worker, limits, agents, housekeeping, mailer } = this.#options;
+    try {
+      await housekeeping.wakeDueRuns();
+      await housekeeping.expireApprovals();
+      const slots = this.#slots.takeFree();
+      try {
+        const claims =
+          slots.length === 0
+            ? []
+            : await journal.claimAny([...agents.keys()], worker, limits.leaseMs, slots.length, SWEEP_GRACE_MS);
+        for (const claim of claims) this.#start(claim, slots.pop() ?? NO_SLOT);
+      } finally {
+        for (const slot of slots) slot.free();
+      }
+      mailer.send(await housekeeping.unreceivedMessages());
+    } catch (error) {
+      this.#options.onTrouble("sweeping", recordableError(error), {});
+    }
+  }
+
+  /**
+   * Stops taking work and waits, at most `drainMs`, for what is under way. What is not done by then is cut
+   * off as it stands: another worker goes on from the record.
+   */
+  async stop(drainMs: number): Promise<void> {
+    this.#stopping = true;
+    if (this.#sweep) clearInterval(this.#sweep);
+    this.#slots.wakeAll();
+    await this.#sweeping;
+    if (!(await this.#idleWithin(drainMs))) {
+      const stopping = new WorkerStoppingError("The worker stopped before the attempt had ended.");
+      for (const attempt of this.#active.values()) attempt.abort(stopping);
+      await this.#idleWithin(LET_GO_MS);
+    }
+    if (this.#renew) clearInterval(this.#renew);
+    await this.#renewing;
+    await this.#options.housekeeping.workerGone(this.#options.worker);
+  }
+
+  /** True if everything under way has ended within this time. */
+  async #idleWithin(ms: number): Promise<boolean> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<boolean>((resolve) => {
+      timer = setTimeout(() => {
+        resolve(false);
+      }, ms);
+    });
+    const idle = (async () => {
+      while (this.#working.size > 0) await Promise.all(this.#working);
+      return true;
+    })();
+    try {
+      return await Promise.race([idle, timeout]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+const NO_SLOT = { free: (): void => undefined };
+
+function lost(attempt: Attempt): LeaseLostError {
+  return new LeaseLostError(
+    `The lease on the run ${attempt.head.run} was lost: another worker has the run now. What this attempt did since its last record is not recorded.`,
+    { details: { run: attempt.head.run } },
+  );
+}

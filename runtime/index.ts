@@ -1,0 +1,25 @@
+/** The public surface: what agents, tools and configurations are written with. */
+export { defineAgent, InvalidAgentError } from "../agents/define-agent.ts";
+export type { Agent, AgentInput, AgentOutput, AnyAgent } from "../agents/define-agent.ts";
+export type { Handles, ModelHandle, ModelReply } from "../agents/handles.ts";
+export { defineTool, InvalidToolError } from "../tools/define-tool.ts";
+export type { AnyTool, Tool, ToolContext } from "../tools/define-tool.ts";
+export { ConfigInvalidError, defineConfig } from "./config.ts";
+export type { Sample, SignalboxConfig } from "./config.ts";
+export { SignalboxError } from "./core/errors.ts";
+export type { EffectClass } from "./core/effects.ts";
+export type { MemoryItem } from "./core/memory.ts";
+export type { Verdict } from "./core/verdict.ts";
+export {
+  AskFailedError,
+  CallFailedError,
+  CallGivenUpError,
+  CallRefusedError,
+  CallTimeoutError,
+  EffectOutsideNodeError,
+  InvalidArgumentsError,
+  InvalidOutputError,
+  NonDeterminismError,
+  UnrecordableValueError,
+  UnsupportedGraphError,
+} from "./engine/errors.ts";

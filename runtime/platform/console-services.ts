@@ -1,0 +1,114 @@
+import { decide } from "../approvals/decide.ts";
+import { resolveDoubt } from "../approvals/doubts.ts";
+import { getApproval, listApprovals, listDoubts, pendingApprovals } from "../approvals/views.ts";
+import { verify } from "../audit/verify.ts";
+import type { NatsBus } from "../bus/nats-bus.ts";
+import type { SignalboxConfig } from "../config.ts";
+import { sha256 } from "../core/canonical.ts";
+import type { ConsoleServices } from "../core/console-services.ts";
+import type { Database } from "../core/database.ts";
+import { NotFoundError } from "../core/errors.ts";
+import type { Journal } from "../core/journal.ts";
+import { actorOf } from "../core/people.ts";
+import { verifyChain } from "../journal/chain.ts";
+import { deliverIn } from "../journal/deliver.ts";
+import {
+  eventsAfter,
+  listSessions,
+  recentSessions,
+  sessionState,
+  sessionSummaries,
+  sessionView,
+} from "../replay/sessions.ts";
+import { startRun } from "./start-run.ts";
+
+export interface ServicesContext {
+  readonly database: Database;
+  readonly journal: Journal;
+  readonly bus: Pick<NatsBus, "wake" | "ping">;
+  readonly config: SignalboxConfig;
+}
+
+/** How long a worker counts as there after it was last seen. */
+const WORKER_SEEN_MS = 20_000;
+const PING_MS = 2_000;
+
+/** What the console and the CLI do, on the journal. */
+export function createServices(context: ServicesContext): ConsoleServices {
+  const { database, bus, config } = context;
+  const wake = (woken: { readonly run: string; readonly agent: string } | null): void => {
+    if (woken) bus.wake(woken.agent, [woken.run]);
+  };
+  return {
+    listSessions: (query) => listSessions(context, query),
+    recentSessions: (limit) => recentSessions(context, limit),
+    sessionSummaries: (sessions) => sessionSummaries(context, sessions),
+    sessionView: (session) => sessionView(context, session),
+    sessionState: (session, at) => sessionState(context, session, at),
+    verifySession: (session) => verify({ database, verifyChain, sha256 }, session),
+    eventsAfter: (session, cursor, limit) => eventsAfter(context, session, cursor, limit),
+    listApprovals: (reader, query) => listApprovals(database, reader, query),
+    getApproval: (reader, approval) => getApproval(database, reader, approval),
+    pendingApprovals: () => pendingApprovals(database),
+    async decide(by, approval, decision) {
+      wake(await decide({ database, deliver: deliverIn }, by, { approval, ...decision }));
+      return getApproval(database, by, approval);
+    },
+    listDoubts: () => listDoubts(database),
+    async resolveDoubt(by, resolution) {
+      wake(await resolveDoubt({ database, deliver: deliverIn }, by, resolution));
+    },
+    async startRun(by, { agent, input, key }) {
+      const { run } = await startRun(context, { agent, input, key, startedBy: actorOf(by) });
+      const [summary] = await sessionSummaries(context, [run]);
+      if (!summary) throw new NotFoundError(`The session ${run} is gone.`, { details: { session: run } });
+      return summary;
+    },
+    listAgents: () =>
+      Promise.resolve(
+        config.agents.map((agent) => ({ name: agent.name, description: agent.description, team: agent.team ?? null })),
+      ),
+    async health() {
+      const [counts, nats] = await Promise.all([
+        database
+          .query<{ workers: number; pending: number }>(
+            `select (select count(*)::int from workers where seen_at > clock_timestamp() - $1 * interval '1 millisecond') as workers,
+               (select count(*)::int from approvals where status = 'pending') as pending`,
+            [WORKER_SEEN_MS],
+          )
+          .then(
+            ([row]) => row,
+            () => undefined,
+          ),
+        answers(bus.ping()),
+      ]);
+      return {
+        ok: counts !== undefined && nats && counts.workers > 0,
+        postgres: counts ? "up" : "down",
+        nats: nats ? "up" : "down",
+        workers: counts?.workers ?? 0,
+        pendingApprovals: counts?.pending ?? 0,
+      };
+    },
+  };
+}
+
+async function answers(ping: Promise<void>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(false);
+    }, PING_MS);
+  });
+  try {
+    return await Promise.race([
+      ping.then(
+        () => true,
+        () => false,
+      ),
+      late,
+    ]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

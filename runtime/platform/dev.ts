@@ -1,0 +1,134 @@
+import type { Logger } from "pino";
+import type { Sample, SignalboxConfig } from "../config.ts";
+import { ENDED_STATUSES } from "../core/events.ts";
+import type { Principal } from "../core/people.ts";
+import { openConnection } from "../journal/database.ts";
+import { migrate } from "../journal/migrate.ts";
+import { welcomeLocalOperator, type LocalOperator } from "../people/index.ts";
+import { removeDataFolder, startStack, type Stack } from "../stack/index.ts";
+import { startConsole, type RunningConsole } from "./console-process.ts";
+import { startWorkerChild, type WorkerChild } from "./worker-child.ts";
+
+export interface DevOptions {
+  readonly config: SignalboxConfig;
+  readonly configPath: string;
+  /** The CLI's own script, for the worker processes. */
+  readonly main: string;
+  readonly dataDir: string;
+  readonly databaseUrl?: string | undefined;
+  readonly natsUrl?: string | undefined;
+  readonly host?: string | undefined;
+  readonly port: number;
+  readonly workers: number;
+  /** Throws away what an earlier start left in the data folder. */
+  readonly fresh?: boolean;
+  readonly workerArgs?: readonly string[];
+  readonly workerEnv?: Readonly<Record<string, string>>;
+  readonly log: Logger;
+  readonly report?: (step: string) => void;
+}
+
+/** Everything on one machine: servers, console, workers. Closing it stops them all. */
+export interface Dev extends AsyncDisposable {
+  readonly stack: Stack;
+  readonly console: RunningConsole;
+  readonly workers: readonly WorkerChild[];
+  /** Null where the operators are other people. */
+  readonly operator: LocalOperator | null;
+  /** Starts the configuration's samples, each run once ever; resolves when all are started. */
+  startSamples(): Promise<{ readonly started: number; readonly sessions: readonly string[] }>;
+  close(): Promise<void>;
+}
+
+/** Starts the whole platform for one machine. What had started is stopped again if something does not. */
+export async function startDev(options: DevOptions): Promise<Dev> {
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).reverse()) await closer();
+  };
+  try {
+    if (options.fresh === true) await removeDataFolder(options.dataDir);
+    const stack = await startStack({
+      dataDir: options.dataDir,
+      open: openConnection,
+      databaseUrl: options.databaseUrl,
+      natsUrl: options.natsUrl,
+      report: options.report,
+    });
+    closers.push(() => stack.close());
+    options.report?.("Preparing the database");
+    await migrate(stack.databaseUrl);
+    const console = await startConsole({
+      config: options.config,
+      databaseUrl: stack.databaseUrl,
+      nats: stack.nats.console,
+      log: options.log,
+      port: options.port,
+      ...(options.host === undefined ? {} : { host: options.host }),
+    });
+    closers.push(() => console.close());
+    options.report?.("Starting the workers");
+    const workers = await Promise.all(
+      Array.from({ length: options.workers }, () =>
+        startWorkerChild({
+          main: options.main,
+          configPath: options.configPath,
+          dataDir: options.dataDir,
+          args: options.workerArgs ?? [],
+          env: options.workerEnv ?? {},
+        }),
+      ),
+    );
+    closers.push(async () => {
+      await Promise.all(workers.map((worker) => worker.stop()));
+    });
+    const pools = Object.keys(options.config.pools);
+    const operator = await welcomeLocalOperator({ people: console.people, url: console.url, pools });
+    return {
+      stack,
+      console,
+      workers,
+      operator,
+      startSamples: () => startSamples(console, options.config.samples),
+      close,
+      [Symbol.asyncDispose]: close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+async function startSamples(
+  console: RunningConsole,
+  samples: readonly Sample[],
+): Promise<{ readonly started: number; readonly sessions: readonly string[] }> {
+  const sessions: string[] = [];
+  const before = new Set((await console.services.recentSessions(1)).map((session) => session.session));
+  for (const [i, sample] of samples.entries()) {
+    const service = await serviceAccount(console, sample.startedBy);
+    const batch: string[] = [];
+    for (const { key, input } of sample.runs) {
+      const { session } = await console.services.startRun(service, { agent: sample.agent, input: input as never, key });
+      batch.push(session);
+    }
+    sessions.push(...batch);
+    // What comes after may build on it: memory that is filled first, for example.
+    if (i < samples.length - 1) await untilEnded(console, batch);
+  }
+  return { started: before.size === 0 ? sessions.length : 0, sessions };
+}
+
+async function serviceAccount(console: RunningConsole, name: string): Promise<Principal> {
+  const known = (await console.people.listUsers()).find((user) => user.name === name);
+  const user = known ?? (await console.people.addUser({ name, kind: "service", roles: [] }));
+  return { name: user.name, kind: user.kind, roles: user.roles, pools: user.pools };
+}
+
+async function untilEnded(console: RunningConsole, sessions: readonly string[]): Promise<void> {
+  for (;;) {
+    const summaries = await console.services.sessionSummaries(sessions);
+    if (summaries.every((summary) => ENDED_STATUSES.includes(summary.status))) return;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -1,0 +1,139 @@
+import { randomUUID } from "node:crypto";
+import type { Logger } from "pino";
+import { createMemoryStore, hashEmbedder } from "../../memory/index.ts";
+import { NatsBus } from "../bus/nats-bus.ts";
+import { canonicalJson } from "../core/canonical.ts";
+import { systemClock } from "../core/clock.ts";
+import type { RunHead } from "../core/journal.ts";
+import type { NatsAccess } from "../core/stack.ts";
+import { ruleSetSource, type SignalboxConfig } from "../config.ts";
+import { DEFAULT_LIMITS, type Limits } from "../engine/attempt.ts";
+import { compileAgent } from "../engine/compile-agent.ts";
+import { Mailer } from "../engine/mailer.ts";
+import { Worker } from "../engine/worker.ts";
+import { openDatabase } from "../journal/database.ts";
+import { createHousekeeping } from "../journal/housekeeping.ts";
+import { PostgresJournal } from "../journal/journal.ts";
+import { JournalWriter } from "../journal/writer.ts";
+import { compileRuleSet } from "../rules/index.ts";
+
+export interface WorkerProcessOptions {
+  readonly config: SignalboxConfig;
+  readonly databaseUrl: string;
+  readonly nats: NatsAccess;
+  readonly log: Logger;
+  /** How many runs may be under way at once. Default 20. */
+  readonly slots?: number;
+  readonly limits?: Partial<Limits>;
+  /** How often it looks for what nobody told it of. Default 1,000 ms. */
+  readonly sweepMs?: number;
+  /** How long what is under way may take after a stop. Default 10,000 ms. */
+  readonly drainMs?: number;
+}
+
+/** A worker that runs. Closing it drains it. */
+export interface RunningWorker extends AsyncDisposable {
+  readonly id: string;
+  readonly worker: Worker;
+  close(): Promise<void>;
+}
+
+/**
+ * Puts a worker together and starts it.
+ *
+ * @throws `RulesInvalidError` if the rules do not load, `UnsupportedGraphError` if an agent cannot be governed,
+ *   `DatabaseUnavailableError` and `BusUnavailableError` if a server is out of reach.
+ */
+export async function startWorker(options: WorkerProcessOptions): Promise<RunningWorker> {
+  const { config, databaseUrl, log } = options;
+  // Tells an operator which process it is.
+  const id = `worker-${String(process.pid)}-${randomUUID().slice(0, 8)}`;
+  const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const judge = compileRuleSet(await ruleSetSource(config));
+  const database = openDatabase({ url: databaseUrl, applicationName: "signalbox-worker" });
+  const bus = await NatsBus.connect({
+    access: options.nats,
+    name: id,
+    role: "worker",
+    onTrouble: (what, error) => {
+      log.warn({ err: error }, `NATS: ${what}`);
+    },
+  });
+  const live = announcer((session, heads) => {
+    bus.live({ session, heads });
+  });
+  const writer = new JournalWriter({ url: databaseUrl, clock: systemClock, onCommitted: live });
+  const journal = new PostgresJournal({ database, writer, clock: systemClock });
+  const housekeeping = createHousekeeping(database);
+  const mailer = new Mailer({
+    worker: id,
+    bus,
+    keys: (worker) => housekeeping.workerKey(worker),
+    onSendError: (error) => {
+      log.warn({ err: error }, "A message was not sent; it will be sent again.");
+    },
+  });
+  const memory = createMemoryStore({ database, embedder: hashEmbedder });
+  const models = new Map(Object.entries(config.models));
+  const agents = new Map(
+    config.agents.map((agent) => [
+      agent.name,
+      compileAgent(agent, {
+        memory,
+        models,
+        log: (level, message, fields) => {
+          if (level === "warn") log.warn(fields, message);
+          else log.info(fields, message);
+        },
+      }),
+    ]),
+  );
+  await housekeeping.keepRuleSet(judge.ruleSet, canonicalJson(judge.content));
+  const worker = new Worker({
+    journal,
+    judge,
+    mailer,
+    bus,
+    housekeeping,
+    agents,
+    clock: systemClock,
+    worker: id,
+    limits,
+    slots: options.slots ?? 20,
+    sweepMs: options.sweepMs ?? 1_000,
+    onTrouble: (what, error, details) => {
+      log.warn({ ...details, error }, what);
+    },
+  });
+  await worker.start();
+  let closing: Promise<void> | null = null;
+  const close = (): Promise<void> =>
+    (closing ??= (async () => {
+      await worker.stop(options.drainMs ?? 10_000);
+      await writer.close();
+      await bus.close();
+      await database.end();
+    })());
+  return { id, worker, close, [Symbol.asyncDispose]: close };
+}
+
+/** Tells of committed heads once a turn of the event loop and session, however many commits there were. */
+function announcer(
+  announce: (session: string, heads: Record<string, number>) => void,
+): (heads: readonly RunHead[]) => void {
+  let sessions = new Map<string, Record<string, number>>();
+  return (heads) => {
+    if (sessions.size === 0) {
+      setImmediate(() => {
+        const due = sessions;
+        sessions = new Map();
+        for (const [session, moved] of due) announce(session, moved);
+      });
+    }
+    for (const head of heads) {
+      const moved = sessions.get(head.session) ?? {};
+      moved[head.run] = head.seq;
+      sessions.set(head.session, moved);
+    }
+  };
+}

@@ -1,0 +1,215 @@
+import type { z } from "zod";
+import type { SessionDelta } from "../core/console-services.ts";
+import type { Database } from "../core/database.ts";
+import { NotFoundError } from "../core/errors.ts";
+import type { Cursor, JournalEvent, RunStatus, Wait } from "../core/events.ts";
+import type { Actor } from "../core/people.ts";
+import type {
+  RunSummary,
+  SessionState,
+  SessionsPage,
+  SessionSummary,
+  SessionView,
+  sessionsQuery,
+} from "../core/protocol.ts";
+import { causalOrder } from "./causal-order.ts";
+import { RunProjection } from "./run-projection.ts";
+
+/** Reads events: the journal, without its power to write. */
+export interface EventReader {
+  read(run: string, after?: number): Promise<JournalEvent[]>;
+}
+
+export interface SessionsContext {
+  readonly database: Database;
+  readonly journal: EventReader;
+}
+
+interface RootRow {
+  readonly run_id: string;
+  readonly agent: string;
+  readonly status: RunStatus;
+  readonly starter_kind: Actor["kind"];
+  readonly starter_id: string;
+  readonly start_key: string | null;
+  readonly started_at: number;
+  readonly ended_at: number | null;
+}
+
+interface RunRow {
+  readonly run_id: string;
+  readonly session_id: string;
+  readonly agent: string;
+  readonly parent_id: string | null;
+  readonly status: RunStatus;
+  readonly started_at: number;
+  readonly ended_at: number | null;
+  readonly head_seq: number;
+  readonly waits: string;
+}
+
+const ROOT_COLUMNS = "run_id, agent, status, starter_kind, starter_id, start_key, started_at, ended_at";
+
+/** A page of sessions, newest first. The next page starts after the last row's (start, id). */
+export async function listSessions(
+  { database }: SessionsContext,
+  query: z.output<typeof sessionsQuery>,
+): Promise<SessionsPage> {
+  const [afterAt, afterRun] = parseAfter(query.after);
+  const roots = await database.query<RootRow>(
+    `select ${ROOT_COLUMNS} from runs
+     where parent_id is null
+       and ($1::text is null or status = $1) and ($2::text is null or agent = $2)
+       and ($3::bigint is null or (started_at, run_id) < ($3, $4::uuid))
+     order by started_at desc, run_id desc limit $5`,
+    [query.status ?? null, query.agent ?? null, afterAt, afterRun, query.limit + 1],
+  );
+  const page = roots.slice(0, query.limit);
+  const last = roots.length > query.limit ? page.at(-1) : undefined;
+  return {
+    sessions: await summarise(database, page),
+    next: last ? `${String(last.started_at)}.${last.run_id}` : null,
+  };
+}
+
+export async function sessionSummaries(
+  { database }: SessionsContext,
+  sessions: readonly string[],
+): Promise<SessionSummary[]> {
+  const roots = await database.query<RootRow>(`select ${ROOT_COLUMNS} from runs where run_id = any($1::uuid[])`, [
+    sessions,
+  ]);
+  return summarise(database, roots);
+}
+
+/** The newest sessions and those under way. */
+export async function recentSessions({ database }: SessionsContext, limit: number): Promise<SessionSummary[]> {
+  const roots = await database.query<RootRow>(
+    `select ${ROOT_COLUMNS} from runs where run_id in (
+       (select run_id from runs where parent_id is null order by started_at desc, run_id desc limit $1)
+       union (select session_id from runs where status = 'ready' limit $1)
+       union (select session_id from runs where status = 'running' limit $1))
+     order by started_at desc limit $1`,
+    [limit],
+  );
+  return summarise(database, roots);
+}
+
+export async function sessionRuns({ database }: SessionsContext, session: string): Promise<RunSummary[]> {
+  const rows = await database.query<RunRow>(
+    `select run_id, session_id, agent, parent_id, status, started_at, ended_at, head_seq, waits
+     from runs where session_id = $1 order by started_at, run_id`,
+    [session],
+  );
+  if (rows.length === 0) {
+    throw new NotFoundError(`There is no session ${session}. "npx signalbox sessions ls" shows what there is.`, {
+      details: { session },
+    });
+  }
+  return rows.map(toRunSummary);
+}
+
+/** A whole session, its events in causal order. */
+export async function sessionView(context: SessionsContext, session: string): Promise<SessionView> {
+  const runs = await sessionRuns(context, session);
+  const events = await Promise.all(runs.map((run) => context.journal.read(run.run)));
+  const [summary] = await sessionSummaries(context, [session]);
+  if (!summary) throw new NotFoundError(`The session ${session} has no root run.`, { details: { session } });
+  return { session: summary, runs, events: causalOrder(events) };
+}
+
+/** Every run of a session right after one of its events, in causal order. */
+export async function sessionState(
+  context: SessionsContext,
+  session: string,
+  at: { readonly run: string; readonly seq: number },
+): Promise<SessionState> {
+  const { runs, events } = await sessionView(context, session);
+  const projections = new Map(runs.map((run) => [run.run, new RunProjection()]));
+  let found = false;
+  for (const event of events) {
+    projections.get(event.run)?.apply(event);
+    found = event.run === at.run && event.seq === at.seq;
+    if (found) break;
+  }
+  if (!found) {
+    throw new NotFoundError(`The session ${session} has no event ${String(at.seq)} of the run ${at.run}.`, {
+      details: { session, run: at.run, seq: at.seq },
+    });
+  }
+  return {
+    at,
+    runs: runs.map((run) => {
+      const projected = projections.get(run.run)?.current();
+      return {
+        run: run.run,
+        agent: run.agent,
+        status: projected?.status ?? "not_started",
+        state: projected?.state ?? {},
+        waits: projected?.waits ?? [],
+        seq: projected?.seq ?? 0,
+      };
+    }),
+  };
+}
+
+/** What comes after a cursor: each run's events in order, with none missing in between. */
+export async function eventsAfter(
+  context: SessionsContext,
+  session: string,
+  cursor: Cursor,
+  limit: number,
+): Promise<SessionDelta> {
+  const runs = await sessionRuns(context, session);
+  const behind = runs.filter((run) => run.events > (cursor[run.run] ?? 0));
+  const read = await Promise.all(behind.map((run) => context.journal.read(run.run, cursor[run.run] ?? 0)));
+  const ordered = causalOrder(read);
+  const [summary] = await sessionSummaries(context, [session]);
+  if (!summary) throw new NotFoundError(`The session ${session} has no root run.`, { details: { session } });
+  return { events: ordered.slice(0, limit), session: summary, runs, more: ordered.length > limit };
+}
+
+async function summarise(database: Database, roots: readonly RootRow[]): Promise<SessionSummary[]> {
+  if (roots.length === 0) return [];
+  const totals = await database.query<{ session_id: string; runs: number; events: number; waits: string[] }>(
+    `select session_id, count(*)::int as runs, sum(head_seq)::int as events,
+       coalesce(array_agg(waits) filter (where waits <> '[]'), '{}') as waits
+     from runs where session_id = any($1::uuid[]) group by session_id`,
+    [roots.map((root) => root.run_id)],
+  );
+  const bySession = new Map(totals.map((total) => [total.session_id, total]));
+  return roots.map((root) => {
+    const total = bySession.get(root.run_id);
+    return {
+      session: root.run_id,
+      agent: root.agent,
+      status: root.status,
+      startedBy: { kind: root.starter_kind, id: root.starter_id },
+      key: root.start_key,
+      startedAt: root.started_at,
+      endedAt: root.ended_at,
+      runs: total?.runs ?? 1,
+      events: total?.events ?? 0,
+      waits: (total?.waits ?? []).flatMap((waits) => JSON.parse(waits) as Wait[]),
+    };
+  });
+}
+
+function toRunSummary(row: RunRow): RunSummary {
+  return {
+    run: row.run_id,
+    session: row.session_id,
+    agent: row.agent,
+    parent: row.parent_id,
+    status: row.status,
+    startedAt: row.started_at,
+    endedAt: row.ended_at,
+    events: row.head_seq,
+    waits: JSON.parse(row.waits) as Wait[],
+  };
+}
+
+function parseAfter(after: string | undefined): [number | null, string | null] {
+  const match = /^(\d{1,16})\.([0-9a-f-]{36})$/.exec(after ?? "");
+  return match ? [Number(match[1]), match[2] ?? null] : [null, null];
+}

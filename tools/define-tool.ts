@@ -1,0 +1,113 @@
+import type { z } from "zod";
+import { SignalboxError } from "../runtime/core/errors.ts";
+import type { EffectClass } from "../runtime/core/effects.ts";
+
+/** What a tool is told about the call that it makes. */
+export interface ToolContext {
+  /** Unique to this effect and the same on every attempt: pass it on as the idempotency key. */
+  readonly effectId: string;
+  /** Aborts when the call should stop: its time is up, or the run was cancelled. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * A registered tool. Input and output are checked against their schemas before and after every call.
+ * Make one with {@link defineTool}.
+ */
+export interface Tool<Input extends z.ZodType = z.ZodType, Output extends z.ZodType = z.ZodType> {
+  readonly name: string;
+  readonly description: string;
+  readonly version: string;
+  readonly effect: EffectClass;
+  readonly input: Input;
+  readonly output: Output;
+  /** How long one call may take, in milliseconds. */
+  readonly timeoutMs: number;
+  readonly run: (input: z.output<Input>, context: ToolContext) => Promise<z.input<Output>> | z.input<Output>;
+  readonly reconcile?: (
+    input: z.output<Input>,
+    context: ToolContext,
+  ) => Promise<z.input<Output> | null | undefined> | z.input<Output> | null | undefined;
+}
+
+/** Any tool, whatever its schemas. */
+// Method parameters are contravariant; `never` is the input that every tool's `run` accepts.
+export type AnyTool = Omit<Tool, "run" | "reconcile"> & {
+  readonly run: (input: never, context: ToolContext) => unknown;
+  readonly reconcile?: (input: never, context: ToolContext) => unknown;
+};
+
+export interface ToolOptions<Input extends z.ZodType, Output extends z.ZodType> {
+  /** Dotted lower-case words, for example `payments.refund`. Rules name it as `Action::"payments.refund"`. */
+  name: string;
+  description?: string;
+  /** Raise it when the tool's behaviour changes; it is recorded with every call. Default `"1"`. */
+  version?: string;
+  /** What may happen when the call is repeated after a crash. */
+  effect: EffectClass;
+  input: Input;
+  output: Output;
+  /** Default 30,000 ms. */
+  timeoutMs?: number;
+  /** Makes the call. Its result must fit `output`. */
+  run: (input: z.output<Input>, context: ToolContext) => Promise<z.input<Output>> | z.input<Output>;
+  /**
+   * Finds out whether a call that was started did happen: its result if so, `null` or `undefined` if
+   * certainly not. Throw if neither is certain; the call is then in doubt and a person decides.
+   */
+  reconcile?: (
+    input: z.output<Input>,
+    context: ToolContext,
+  ) => Promise<z.input<Output> | null | undefined> | z.input<Output> | null | undefined;
+}
+
+/** A tool's definition is wrong. */
+export class InvalidToolError extends SignalboxError {
+  static override readonly code = "INVALID_TOOL";
+}
+
+const TOOL_NAME = /^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/;
+const RESERVED = new Set(["agent", "memory", "model", "human", "clock", "random", "id"]);
+const DEFAULT_TIMEOUT_MS = 30_000;
+
+/**
+ * Defines a tool.
+ *
+ * @throws {@link InvalidToolError} if the name is not dotted lower-case words, or begins with a word
+ *   that Signalbox keeps for its own calls.
+ */
+export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
+  options: ToolOptions<Input, Output>,
+): Tool<Input, Output> {
+  const { name } = options;
+  if (!TOOL_NAME.test(name)) {
+    throw new InvalidToolError(
+      `"${name}" is not a tool name. Use lower-case words with dots between them, for example "payments.refund".`,
+      { details: { tool: name } },
+    );
+  }
+  const family = name.split(".")[0] ?? "";
+  if (RESERVED.has(family)) {
+    throw new InvalidToolError(
+      `The tool name "${name}" begins with "${family}", which Signalbox keeps for its own calls. Choose another first word.`,
+      { details: { tool: name } },
+    );
+  }
+  if (options.reconcile && (options.effect === "read" || options.effect === "idempotent")) {
+    throw new InvalidToolError(
+      `The tool "${name}" is ${options.effect}, so it is simply called again after a crash and its reconcile would never run. Remove reconcile, or declare the effect that it has.`,
+      { details: { tool: name } },
+    );
+  }
+  return Object.freeze({
+    name,
+    description: options.description ?? "",
+    version: options.version ?? "1",
+    effect: options.effect,
+    input: options.input,
+    output: options.output,
+    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    run: options.run,
+    ...(options.reconcile ? { reconcile: options.reconcile } : {}),
+  });
+}
