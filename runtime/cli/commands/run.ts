@@ -1,0 +1,100 @@
+import { readFile } from "node:fs/promises";
+import type { Command } from "commander";
+import pc from "picocolors";
+import { InvalidInputError } from "../../core/errors.ts";
+import { ENDED_STATUSES, type Cursor } from "../../core/events.ts";
+import type { JsonValue } from "../../core/json.ts";
+import type { Principal } from "../../core/people.ts";
+import type { ConsoleServices } from "../../core/console-services.ts";
+import type { SessionSummary } from "../../core/protocol.ts";
+import { openConnection } from "../../journal/database.ts";
+import { migrate } from "../../journal/migrate.ts";
+import { startWorker } from "../../platform/worker-process.ts";
+import { findRunningStack, startStack } from "../../stack/index.ts";
+import { configOf, connect, createLog, globalOptions, signedIn } from "../context.ts";
+import { describeEvent } from "../describe-event.ts";
+import { EXIT, print, progress } from "../output.ts";
+import { parseJson } from "./approvals.ts";
+import { waitsFor } from "./sessions.ts";
+
+/** In whose name runs start that nobody signed in for: whoever may use the database from this machine. */
+const CLI: Principal = { name: "cli", kind: "service", roles: [], pools: [] };
+const FOLLOW_MS = 100;
+
+/** `run AGENT`: starts a run and, if asked, follows it. */
+export function addRunCommand(program: Command): void {
+  program
+    .command("run")
+    .description("start a run of an agent")
+    .argument("<agent>")
+    .requiredOption("--input <file>", "a file with the input as JSON; - reads standard input")
+    .option("--key <key>", "starting again with the same key gives the same run")
+    .option("--watch", "follow it until it ends or waits for somebody")
+    .action(async (agent: string, options: { input: string; key?: string; watch?: boolean }, command: Command) => {
+      const global = globalOptions(command);
+      const { config } = await configOf(global);
+      const input = await readInput(options.input);
+      const named = Boolean(process.env["DATABASE_URL"] && process.env["NATS_URL"]);
+      // Nothing runs here yet: this command brings what it needs, and takes it down again.
+      await using own =
+        named || (await findRunningStack(global.data))
+          ? null
+          : await startStack({ dataDir: global.data, open: openConnection, report: progress });
+      if (own) await migrate(own.databaseUrl);
+      await using _worker = own
+        ? await startWorker({ config, databaseUrl: own.databaseUrl, nats: own.nats.worker, log: createLog("warn") })
+        : null;
+      await using session = await connect(global, config);
+      const by = process.env["SIGNALBOX_TOKEN"] ? await signedIn(session.people) : CLI;
+      const started = await session.services.startRun(by, {
+        agent,
+        input: input as never,
+        ...(options.key === undefined ? {} : { key: options.key }),
+      });
+      const follow = options.watch === true || own !== null;
+      const ended = follow ? await followSession(session.services, started, global.json !== true) : started;
+      print(global.json, ended, () => (follow ? summary(ended) : `Started the session ${ended.session}.`));
+      if (ended.status === "failed") process.exitCode = EXIT.check;
+    });
+}
+
+async function readInput(file: string): Promise<JsonValue> {
+  const chunks: Buffer[] = [];
+  if (file === "-") for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  try {
+    return parseJson(file === "-" ? Buffer.concat(chunks).toString("utf8") : await readFile(file, "utf8"));
+  } catch (error) {
+    if ((error as { code?: unknown }).code === "ENOENT") {
+      throw new InvalidInputError(`There is no file ${file}. Name a file that holds the input as JSON.`, {
+        cause: error,
+      });
+    }
+    throw error;
+  }
+}
+
+/** Prints a session's events as they come, until it ends or waits for something outside. */
+async function followSession(
+  services: ConsoleServices,
+  started: SessionSummary,
+  show: boolean,
+): Promise<SessionSummary> {
+  let cursor: Cursor = {};
+  for (;;) {
+    const delta = await services.eventsAfter(started.session, cursor, 1000);
+    const agents = new Map(delta.runs.map((run) => [run.run, run.agent]));
+    for (const event of delta.events) {
+      if (show) process.stdout.write(`${pc.dim(agents.get(event.run) ?? "")} ${describeEvent(event)}\n`);
+      cursor = { ...cursor, [event.run]: event.seq };
+    }
+    const waitsOutside = delta.session.waits.some((wait) => wait.kind !== "answer" && wait.kind !== "timer");
+    const still = delta.runs.every((run) => run.status !== "ready" && run.status !== "running");
+    if (ENDED_STATUSES.includes(delta.session.status) || (waitsOutside && still)) return delta.session;
+    await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
+  }
+}
+
+function summary(session: SessionSummary): string {
+  const waiting = waitsFor(session.waits);
+  return `${pc.bold(session.status)}${waiting === "-" ? "" : `, waits for ${waiting}`} (session ${session.session})`;
+}

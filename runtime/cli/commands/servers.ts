@@ -1,0 +1,179 @@
+import { fileURLToPath } from "node:url";
+import type { Command } from "commander";
+import { InvalidArgumentError } from "commander";
+import pc from "picocolors";
+import { openConnection } from "../../journal/database.ts";
+import { migrate } from "../../journal/migrate.ts";
+import { startConsole } from "../../platform/console-process.ts";
+import { startDev } from "../../platform/dev.ts";
+import { startWorker } from "../../platform/worker-process.ts";
+import { startStack } from "../../stack/index.ts";
+import { configOf, createLog, globalOptions, runningStack } from "../context.ts";
+import { print, progress } from "../output.ts";
+
+const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url)).replace(
+  /\.ts$/,
+  import.meta.url.endsWith(".ts") ? ".ts" : ".js",
+);
+const DRAIN_MS = 10_000;
+
+export function wholeNumber(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("It must be a whole number.");
+  return value;
+}
+
+/** `dev`, `worker`, `console`, `migrate`: what runs and stays. */
+export function addServerCommands(program: Command): void {
+  program
+    .command("dev")
+    .description("start everything on this machine: servers, console, workers")
+    .option("--port <n>", "the console's port on 127.0.0.1", wholeNumber, 4400)
+    .option("--workers <n>", "how many worker processes", wholeNumber, 2)
+    .option("--fresh", "throw away what an earlier start left in the data folder")
+    .option("--no-samples", "do not start the configuration's samples")
+    .action(async (options: { port: number; workers: number; fresh?: boolean; samples: boolean }, command: Command) => {
+      await dev(options, command);
+    });
+  program
+    .command("worker")
+    .description("run agents: one process of any number")
+    .option("--slots <n>", "how many runs at once", wholeNumber, 20)
+    .option("--lease-ms <n>", "how long a run stays this worker's without a sign of life", wholeNumber, 15_000)
+    .option("--with-parent", "stop when standard input closes")
+    .action(async (options: { slots: number; leaseMs: number; withParent?: boolean }, command: Command) => {
+      const global = globalOptions(command);
+      const { config } = await configOf(global);
+      const stack = await runningStack(global);
+      const log = createLog();
+      const worker = await startWorker({
+        config,
+        databaseUrl: stack.databaseUrl,
+        nats: stack.nats.worker,
+        log,
+        slots: options.slots,
+        limits: { leaseMs: options.leaseMs },
+        drainMs: DRAIN_MS,
+      });
+      log.info({ worker: worker.id, agents: config.agents.map((agent) => agent.name) }, "The worker is ready.");
+      await untilStopped(options.withParent === true);
+      log.info({ worker: worker.id }, "The worker drains.");
+      await worker.close();
+    });
+  program
+    .command("console")
+    .description("serve the console and the HTTP API")
+    .option("--host <address>", "the address to listen on", "127.0.0.1")
+    .option("--port <n>", "the port to listen on", wholeNumber, 4400)
+    .option("--allow-host <name...>", "further names that the console is reached by")
+    .action(async (options: { host: string; port: number; allowHost?: string[] }, command: Command) => {
+      const global = globalOptions(command);
+      const { config } = await configOf(global);
+      const stack = await runningStack(global);
+      const log = createLog();
+      const console = await startConsole({
+        config,
+        databaseUrl: stack.databaseUrl,
+        nats: stack.nats.console,
+        log,
+        host: options.host,
+        port: options.port,
+        ...(options.allowHost ? { allowedHosts: options.allowHost } : {}),
+      });
+      log.info({ url: console.url }, "The console is ready.");
+      await untilStopped(false);
+      await console.close();
+    });
+  program
+    .command("migrate")
+    .description("bring the database's tables up to this release")
+    .action(async (_options: unknown, command: Command) => {
+      const global = globalOptions(command);
+      const databaseUrl = process.env["DATABASE_URL"];
+      const applied = databaseUrl
+        ? await migrate(databaseUrl)
+        : await migrate((await runningStack(global)).databaseUrl);
+      print(global.json, { applied }, () =>
+        applied.length === 0 ? "The tables are up to date." : `Applied ${applied.join(", ")}.`,
+      );
+    });
+  program
+    .command("servers", { hidden: true })
+    .description("start the private servers alone, for development of Signalbox itself")
+    .action(async (_options: unknown, command: Command) => {
+      const { data } = globalOptions(command);
+      await using stack = await startStack({ dataDir: data, open: openConnection, report: progress });
+      print(true, stack.describe(), () => "");
+      await untilStopped(false);
+    });
+}
+
+async function dev(
+  options: { port: number; workers: number; fresh?: boolean; samples: boolean },
+  command: Command,
+): Promise<void> {
+  const global = globalOptions(command);
+  const { path, config } = await configOf(global);
+  await using running = await startDev({
+    config,
+    configPath: path,
+    main: MAIN,
+    dataDir: global.data,
+    databaseUrl: process.env["DATABASE_URL"],
+    natsUrl: process.env["NATS_URL"],
+    port: options.port,
+    workers: options.workers,
+    fresh: options.fresh === true,
+    log: createLog(process.env["LOG_LEVEL"] ?? "warn"),
+    report: progress,
+  });
+  const stopped = untilStopped(false);
+  const servers = running.stack
+    .describe()
+    .map(({ name, kind, where, version }) => `  ${name.padEnd(10)}${kind}, ${where}, version ${version}`);
+  const lines = [
+    pc.bold("Signalbox is ready."),
+    ...servers,
+    `  ${"workers".padEnd(10)}${String(running.workers.length)}, log in ${global.data}/logs`,
+    `  ${"console".padEnd(10)}${pc.bold(running.console.url)}`,
+    ...(running.operator
+      ? [
+          `  ${"sign in".padEnd(10)}${running.operator.link}`,
+          `  ${"".padEnd(10)}${pc.dim("(works once, within ten minutes; start again for a new one)")}`,
+        ]
+      : []),
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
+  if (options.samples && config.samples.length > 0) {
+    const { started } = await Promise.race([running.startSamples(), stopped.then(() => ({ started: 0 }))]);
+    if (started > 0)
+      process.stdout.write(
+        `Started ${String(started)} sample sessions. What waits for you is at ${running.console.url}/approvals\n`,
+      );
+  }
+  process.stdout.write(`${pc.dim("Ctrl-C stops everything; what is recorded stays.")}\n`);
+  await stopped;
+  process.stdout.write("Stopping.\n");
+}
+
+/** Resolves at SIGINT or SIGTERM, or when the parent is gone; a second signal ends the process at once. */
+function untilStopped(withParent: boolean): Promise<void> {
+  return new Promise((resolve) => {
+    let asked = false;
+    const stop = (): void => {
+      if (asked) process.exit(1);
+      asked = true;
+      // An open standard input would keep the process alive.
+      if (withParent) process.stdin.destroy();
+      resolve();
+    };
+    process.on("SIGINT", stop);
+    process.on("SIGTERM", stop);
+    if (withParent) {
+      process.stdin.resume();
+      process.stdin.once("end", () => {
+        if (!asked) stop();
+      });
+    }
+  });
+}

@@ -1,0 +1,59 @@
+import type { JournalEvent } from "../core/events.ts";
+import type { Verdict } from "../core/verdict.ts";
+import { brief, visible } from "./output.ts";
+
+/** One event in a sentence, for a terminal. */
+export function describeEvent(event: JournalEvent): string {
+  switch (event.type) {
+    case "run_started":
+      return `started by ${event.data.startedBy.id} with ${brief(event.data.input)}`;
+    case "attempt_started":
+      return event.data.epoch === 1 ? `taken by ${event.data.worker}` : `taken up again by ${event.data.worker}`;
+    case "node_finished":
+      return `node ${event.data.node} finished: ${brief(event.data.update)}`;
+    case "node_failed":
+      return `node ${event.data.node} failed: ${visible(event.data.error.message)}`;
+    case "route_taken":
+      return `went on to ${brief(event.data.to)}`;
+    case "superstep_finished":
+      return `superstep ${String(event.data.step)} finished, changed ${Object.keys(event.data.changes).join(", ") || "nothing"}`;
+    case "effect_recorded":
+      return `${event.data.name} ${brief(event.data.input)} → ${outcome(event.data.outcome)}${verdict(event.data.verdict)}`;
+    case "effect_refused":
+      return `${event.data.name} ${brief(event.data.input)} was refused${verdict(event.data.verdict)}`;
+    case "effect_held":
+      return `${event.data.name} ${brief(event.data.input)} waits for people${verdict(event.data.verdict)}`;
+    case "effect_intended":
+      return `${event.data.name} ${brief(event.data.input)} is about to be called${verdict(event.data.verdict)}`;
+    case "effect_repeated":
+      return `call repeated after ${event.data.why === "crash" ? "a crash" : "an operator's word"}`;
+    case "effect_finished":
+      return `call ended (${event.data.via}): ${outcome(event.data.outcome)}`;
+    case "effect_doubted":
+      return `call in doubt: ${visible(event.data.reason)}`;
+    case "doubt_resolved":
+      return `${visible(event.data.by.id)} settled the doubt: ${event.data.resolution} (${visible(event.data.reason)})`;
+    case "approval_decided":
+      return `${event.data.outcome}${event.data.decisions.map((one) => `, ${visible(one.by.id)}: ${one.decision}${one.reason ? ` (${visible(one.reason)})` : ""}`).join("")}`;
+    case "message_sent":
+      return `${event.data.kind} sent to ${event.data.to} on ${event.data.subject}`;
+    case "run_parked":
+      return `parked, waits for ${event.data.waits.map((wait) => wait.kind).join(", ")}`;
+    case "run_cancelled":
+      return `cancelled by ${visible(event.data.by.id)}: ${visible(event.data.reason)}`;
+    case "run_finished":
+      return `finished with ${brief(event.data.output)}`;
+    case "run_failed":
+      return `failed: ${visible(event.data.error.message)}`;
+  }
+}
+
+function outcome(of: { ok: true; value: unknown } | { ok: false; error: { message: string } }): string {
+  return of.ok ? brief(of.value) : `error: ${visible(of.error.message)}`;
+}
+
+function verdict(of: Verdict | undefined): string {
+  if (!of) return "";
+  const rules = of.rules.map((rule) => rule.id).join(", ");
+  return ` [${of.decision}${rules === "" ? "" : ` by ${rules}`}]`;
+}

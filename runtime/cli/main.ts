@@ -1,0 +1,44 @@
+#!/usr/bin/env node
+import { setFlagsFromString } from "node:v8";
+import { Command, CommanderError } from "commander";
+import { SignalboxError } from "../core/errors.ts";
+import { addApprovalCommands } from "./commands/approvals.ts";
+import { addAuditCommands } from "./commands/audit.ts";
+import { addCheckCommands } from "./commands/checks.ts";
+import { addRunCommand } from "./commands/run.ts";
+import { addServerCommands } from "./commands/servers.ts";
+import { addSessionCommands } from "./commands/sessions.ts";
+import { addUserCommands } from "./commands/users.ts";
+import { EXIT, printError } from "./output.ts";
+
+// Before anything of Cedar is compiled: Node 20 aborts in code that V8 has optimised around its wasm.
+setFlagsFromString("--no-turbo-inline-js-wasm-calls");
+
+const program = new Command("signalbox")
+  .description("Runs teams of AI agents whose actions matter: rules decide, people approve, everything is recorded.")
+  .option("--config <file>", "the configuration (default: signalbox.config.ts in this folder)")
+  .option("--data <folder>", "the data folder (default: SIGNALBOX_DATA, else .signalbox)")
+  .option("--json", "print JSON for programs instead of text for people")
+  .helpCommand(false)
+  .showHelpAfterError("Run it with --help to see what it takes.")
+  .exitOverride();
+
+addServerCommands(program);
+addRunCommand(program);
+addSessionCommands(program);
+addApprovalCommands(program);
+addAuditCommands(program);
+addCheckCommands(program);
+addUserCommands(program);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Commander has said what is wrong; asking for help is not an error.
+    process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  } else {
+    printError(error, program.opts<{ json?: boolean }>().json === true);
+    process.exitCode = error instanceof SignalboxError ? EXIT.failed : EXIT.fault;
+  }
+}
