@@ -2,6 +2,7 @@ import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
 import fc from "fast-check";
 import { defineAgent, defineTool } from "signalbox";
 import { z } from "zod";
+import type { JournalEvent } from "../../runtime/core/events.ts";
 import type { ProposedCall } from "../../runtime/core/judge.ts";
 import { DENIED, type Say } from "./engine.ts";
 
@@ -80,7 +81,6 @@ export function programAgent(program: Program, world: World, heard: (place: stri
       input,
       output,
       run,
-      timeoutMs: 1,
       reconcile: (_, { effectId }) => {
         const n = world.ledger.get(effectId);
         return n === undefined ? null : { n };
@@ -113,5 +113,19 @@ export function programAgent(program: Program, world: World, heard: (place: stri
         })
         .addEdge(START, "node")
         .addEdge("node", END),
+  });
+}
+
+/** What the record says that a program was given, in the order in which it was given. */
+export function given(events: readonly JournalEvent[]): string[] {
+  const names = new Map<string, string>();
+  return events.flatMap((event) => {
+    if (event.type === "effect_intended") names.set(event.data.effect, event.data.name);
+    if (event.type === "effect_refused") return [`The call of ${event.data.name} was refused: ${event.data.verdict.reason}`];
+    if (event.type !== "effect_recorded" && event.type !== "effect_finished") return [];
+    const { outcome } = event.data;
+    if (outcome.ok) return [String((outcome.value as { n: number }).n)];
+    const name = event.type === "effect_recorded" ? event.data.name : (names.get(event.data.effect) ?? "?");
+    return [`The call of ${name} failed: ${outcome.error.message}`];
   });
 }

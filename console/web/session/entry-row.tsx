@@ -1,0 +1,187 @@
+import { Badge } from "../ui/badge.tsx";
+import { duration } from "../ui/duration.ts";
+import { ToneSign } from "../ui/icons.tsx";
+import { Clock } from "../ui/time.tsx";
+import { actorWords, count, DECISION_WORDS, effectWord } from "../ui/words.ts";
+import { summary } from "../values/summary.ts";
+import { Text } from "../values/text.tsx";
+import { callName, type EffectEntry, type Entry, type Milestone } from "./entries.ts";
+
+interface EntryRowProps {
+  readonly entry: Entry;
+  readonly later: boolean;
+  readonly current: boolean;
+  readonly hue: number;
+  readonly choose: (key: string) => void;
+}
+
+export function EntryRow({ entry, later, current, hue, choose }: EntryRowProps) {
+  const classes = ["entry", entry.kind, later ? "later" : "", `depth-${String(Math.min(entry.depth, 4))}`];
+  return (
+    <li>
+      <button
+        type="button"
+        className={classes.filter((name) => name !== "").join(" ")}
+        aria-current={current}
+        onClick={() => choose(entry.key)}
+      >
+        <span className="entry-time">
+          <Clock at={entry.at} />
+        </span>
+        <span className={`entry-agent hue-${String(hue)}`}>{entry.agent}</span>
+        {entry.kind === "effect" ? <EffectCells entry={entry} /> : <MilestoneCells entry={entry} />}
+        {later && <span className="unseen">, later than the point where you stand</span>}
+      </button>
+    </li>
+  );
+}
+
+function EffectCells({ entry }: { readonly entry: EffectEntry }) {
+  const { proposal, ms, via } = entry;
+  const word = effectWord(entry);
+  return (
+    <>
+      <span className="entry-what">
+        <span className="entry-call">
+          <span className="entry-name">{callName(entry)}</span>{" "}
+          <span className="entry-input">{summary(proposal.input)}</span>
+        </span>
+        <Result entry={entry} />
+      </span>
+      <span className="entry-judged">
+        <Rules entry={entry} />
+        <People entry={entry} />
+      </span>
+      <span className="entry-status">
+        <Badge tone={word.tone} text={word.text} />
+        {/* What was learnt from the tool's books or from a person says nothing of how long the call took. */}
+        {ms !== undefined && (via === "call" || via === "answer" || via === undefined) && (
+          <span className="entry-took">{duration(ms)}</span>
+        )}
+        <Marks entry={entry} />
+      </span>
+    </>
+  );
+}
+
+function Result({ entry: { outcome, status, verdicts, doubt } }: { readonly entry: EffectEntry }) {
+  if (status === "in_doubt" && doubt !== undefined) {
+    return (
+      <span className="entry-result doubt">
+        <Text text={doubt} />
+      </span>
+    );
+  }
+  if (outcome !== undefined) {
+    return outcome.ok ? (
+      <span className="entry-result">
+        <span className="unseen">gave </span>
+        <span aria-hidden="true">→ </span>
+        {summary(outcome.value) || "nothing"}
+      </span>
+    ) : (
+      <span className="entry-result bad">
+        <Text text={`${outcome.error.name}: ${outcome.error.message}`} />
+      </span>
+    );
+  }
+  const reason = verdicts.at(-1)?.reason;
+  if (reason === undefined || status === "started") return null;
+  return (
+    <span className={`entry-result ${status === "refused" || status === "rejected" ? "bad" : ""}`}>
+      <Text text={reason} />
+    </span>
+  );
+}
+
+function Rules({ entry: { verdicts } }: { readonly entry: EffectEntry }) {
+  // The first verdict is why it was held; the one after the wait only lets it go on.
+  const verdict = verdicts[0];
+  if (verdict === undefined) return null;
+  const word = DECISION_WORDS[verdict.decision];
+  // Rules that would have let it pass are not why it did not.
+  const rules = verdict.rules.filter((rule) => verdict.decision === "allow" || rule.effect !== "permit");
+  const ids = rules.map((rule) => rule.id).join(", ");
+  return (
+    <span className="entry-rules" title={`${word.text}: ${verdict.reason}`}>
+      <ToneSign tone={word.tone} />
+      <span className="unseen">{word.text} by </span>
+      <span className="mono">{ids === "" ? "no rule" : ids}</span>
+    </span>
+  );
+}
+
+function People({ entry: { approval, status } }: { readonly entry: EffectEntry }) {
+  if (approval === undefined) return null;
+  const { decided } = approval;
+  if (decided === undefined) return status === "held" ? <span className="entry-people">waits for people</span> : null;
+  if (decided.outcome === "expired") return <span className="entry-people">nobody decided in time</span>;
+  const by = decided.decisions
+    .filter((decision) => (decision.decision === "approve") === (decided.outcome === "approved"))
+    .map((decision) => actorWords(decision.by));
+  return (
+    <span className="entry-people">
+      {decided.outcome} by {by.join(", ")}
+    </span>
+  );
+}
+
+function Marks({ entry }: { readonly entry: EffectEntry }) {
+  return (
+    <>
+      {entry.repeated > 0 && <span className="entry-mark">made {count(entry.repeated + 1, "time")}</span>}
+      {entry.via === "reconcile" && <span className="entry-mark">recovered</span>}
+      {entry.via === "operator" && <span className="entry-mark">settled by a person</span>}
+    </>
+  );
+}
+
+function MilestoneCells({ entry }: { readonly entry: Milestone }) {
+  return (
+    <span className="entry-what">
+      <MilestoneText what={entry.what} />
+    </span>
+  );
+}
+
+function MilestoneText({ what }: Pick<Milestone, "what">) {
+  switch (what.type) {
+    case "run_started":
+      return (
+        <span className="entry-call">
+          {what.askedBy === undefined ? `started by ${actorWords(what.startedBy)}` : `asked by ${what.askedBy}`} with{" "}
+          <span className="entry-input">{summary(what.input)}</span>
+        </span>
+      );
+    case "run_taken_over":
+      return (
+        <span className="entry-call recovered">
+          {what.worker} took over after {what.before} stopped
+        </span>
+      );
+    case "node_failed":
+      return (
+        <span className="entry-call bad">
+          node {what.name} failed: <Text text={what.error.message} />
+        </span>
+      );
+    case "run_finished":
+      return (
+        <span className="entry-call">
+          finished with <span className="entry-input">{summary(what.output)}</span>
+        </span>
+      );
+    case "run_failed":
+      return (
+        <span className="entry-call bad">
+          failed: <Text text={what.error.message} />
+        </span>
+      );
+    case "run_cancelled":
+      return (
+        <span className="entry-call">
+          cancelled by {actorWords(what.by)}: <Text text={what.reason} />
+        </span>
+      );
+  }
+}

@@ -1,0 +1,146 @@
+import type { EventType, RunStatus, Wait } from "../../../runtime/core/events.ts";
+import type { Actor } from "../../../runtime/core/people.ts";
+import type { ApprovalView } from "../../../runtime/core/protocol.ts";
+import type { EffectClass } from "../../../runtime/core/effects.ts";
+import type { DeterminingRule, VerdictDecision } from "../../../runtime/core/verdict.ts";
+import type { EffectEntry, EffectStatus } from "../session/entries.ts";
+
+/** How a state looks: its colour and its sign. Never the only carrier of meaning; words stand beside it. */
+export type Tone = "good" | "busy" | "wait" | "bad" | "doubt" | "quiet";
+
+interface Word {
+  readonly tone: Tone;
+  readonly text: string;
+}
+
+export const RUN_STATUS_WORDS: Readonly<Record<RunStatus | "not_started", Word>> = {
+  not_started: { tone: "quiet", text: "Not started" },
+  ready: { tone: "busy", text: "Ready" },
+  running: { tone: "busy", text: "Running" },
+  parked: { tone: "wait", text: "Waiting" },
+  finished: { tone: "good", text: "Finished" },
+  failed: { tone: "bad", text: "Failed" },
+  cancelled: { tone: "quiet", text: "Cancelled" },
+};
+
+/** In the order in which filters offer them. */
+export const RUN_STATUS_ORDER: readonly RunStatus[] = ["running", "parked", "ready", "finished", "failed", "cancelled"];
+
+export const EFFECT_STATUS_WORDS: Readonly<Record<EffectStatus, Word>> = {
+  done: { tone: "good", text: "Done" },
+  failed: { tone: "bad", text: "Failed" },
+  refused: { tone: "bad", text: "Refused" },
+  held: { tone: "wait", text: "Held" },
+  approved: { tone: "good", text: "Approved" },
+  rejected: { tone: "bad", text: "Rejected" },
+  expired: { tone: "bad", text: "Expired" },
+  started: { tone: "busy", text: "Started" },
+  in_doubt: { tone: "doubt", text: "In doubt" },
+};
+
+/** The state of a call. An ask is not made and over: whoever asked waits. */
+export function effectWord({ status, proposal }: Pick<EffectEntry, "status" | "proposal">): Word {
+  return status === "started" && proposal.kind === "ask" ? RUN_STATUS_WORDS.parked : EFFECT_STATUS_WORDS[status];
+}
+
+export const APPROVAL_STATUS_WORDS: Readonly<Record<ApprovalView["status"], Word>> = {
+  pending: { tone: "wait", text: "Waiting" },
+  approved: { tone: "good", text: "Approved" },
+  consumed: { tone: "good", text: "Approved and used" },
+  rejected: { tone: "bad", text: "Rejected" },
+  expired: { tone: "bad", text: "Expired" },
+  void: { tone: "quiet", text: "Void" },
+};
+
+export const DECISION_WORDS: Readonly<Record<VerdictDecision, Word>> = {
+  allow: { tone: "good", text: "Allowed" },
+  require_approval: { tone: "wait", text: "Needs approval" },
+  rate_limit: { tone: "wait", text: "Over a limit" },
+  deny: { tone: "bad", text: "Denied" },
+};
+
+export const RULE_EFFECT_WORDS: Readonly<Record<DeterminingRule["effect"], string>> = {
+  permit: "permits",
+  deny: "denies",
+  rate_limit: "limits",
+  require_approval: "asks for approval",
+};
+
+export const CLASS_WORDS: Readonly<Record<EffectClass, string>> = {
+  read: "read: changes nothing outside",
+  idempotent: "idempotent: may be repeated",
+  compensatable: "compensatable: is not repeated blindly",
+  irreversible: "irreversible: is never repeated blindly",
+};
+
+export const EVENT_WORDS: Readonly<Record<EventType, string>> = {
+  run_started: "Run started",
+  attempt_started: "Worker took the run",
+  node_finished: "Node finished",
+  node_failed: "Node failed",
+  route_taken: "Route taken",
+  superstep_finished: "Superstep finished",
+  effect_recorded: "Call recorded",
+  effect_refused: "Call refused",
+  effect_held: "Call held for approval",
+  effect_intended: "Call about to be made",
+  effect_repeated: "Call made once more",
+  effect_finished: "Call ended",
+  effect_doubted: "Call in doubt",
+  doubt_resolved: "Doubt settled",
+  approval_decided: "Approval decided",
+  message_sent: "Message sent",
+  run_parked: "Run waits",
+  run_cancelled: "Run cancelled",
+  run_finished: "Run finished",
+  run_failed: "Run failed",
+};
+
+/** The name of what is called, from an effect's key (`node#name#fingerprint#nth`; the node may hold `#` too). */
+export function effectName(effect: string): string {
+  return effect.split("#").at(-3) ?? effect;
+}
+
+/** What a wait is for, to follow "Waits for". */
+export function waitWords(wait: Wait): string {
+  switch (wait.kind) {
+    case "approval":
+      return `a decision on ${effectName(wait.effect)}`;
+    case "doubt":
+      return `a person to settle ${effectName(wait.effect)}, which is in doubt`;
+    case "human":
+      return `an answer from a person: ${wait.question}`;
+    case "timer":
+      return `a timer, until ${new Date(wait.dueAt).toLocaleString("en-GB")}`;
+    case "answer":
+      return `an answer from ${wait.agent}`;
+  }
+}
+
+const WAIT_ORDER: readonly Wait["kind"][] = ["doubt", "approval", "human", "timer", "answer"];
+
+/** The waits that say most: an agent that waits for another one only matters if nothing else is waited for. */
+export function tellingWaits(waits: readonly Wait[]): readonly Wait[] {
+  const sorted = waits.toSorted((a, b) => WAIT_ORDER.indexOf(a.kind) - WAIT_ORDER.indexOf(b.kind));
+  const telling = sorted.filter((wait) => wait.kind !== "answer");
+  return telling.length > 0 ? telling : sorted;
+}
+
+/** Who it was, in words. A person's name stands alone; everything else says what it is. */
+export function actorWords(actor: Actor): string {
+  switch (actor.kind) {
+    case "person":
+      return actor.id;
+    case "service":
+      return `${actor.id} (service)`;
+    case "agent":
+      return `${actor.id} (agent)`;
+    case "system":
+      return "Signalbox";
+  }
+}
+
+/** `1 event`, `3 events`. */
+export function count(n: number, one: string, many = `${one}s`): string {
+  return `${n.toLocaleString("en")} ${n === 1 ? one : many}`;
+}
