@@ -7,7 +7,7 @@ import { REJECTION_CODES, SIGNALS, type Outcome } from "./claim.ts";
  * How a claim is expected to end. `approved_then_paid` and `rejected_by_person` were held for people;
  * `rejected` never came to a proposal: malformed, on no policy, or not covered.
  */
-export const EXPECTED_OUTCOMES = ["paid", "approved_then_paid", "rejected_by_person", "denied", "rejected"] as const;
+const EXPECTED_OUTCOMES = ["paid", "approved_then_paid", "rejected_by_person", "denied", "rejected"] as const;
 
 const settled = z.strictObject({
   key: z.string(),

@@ -88,7 +88,7 @@ export async function answerQuestion(
     }
     if (!by.pools.includes(question.pool)) {
       throw new NotInPoolError(
-        `This question is for the pool "${question.pool}", and you are not in it. An admin can add you: npx signalbox users pool add ${question.pool} ${by.name}`,
+        `This question is for the pool "${question.pool}", and you are not in it. An admin can add you: npx signalbox users pool ${by.name} ${question.pool}`,
         { details: { pool: question.pool } },
       );
     }

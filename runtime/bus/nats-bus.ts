@@ -1,6 +1,7 @@
 import {
   AckPolicy,
   connect,
+  ErrorCode,
   Events,
   headers,
   RetentionPolicy,
@@ -10,6 +11,7 @@ import {
   type JetStreamManager,
   type JsMsg,
   type NatsConnection,
+  NatsError,
 } from "nats";
 import { z } from "zod";
 import type { Bus, LiveNotice, SignedEnvelope } from "../core/bus.ts";
@@ -91,8 +93,9 @@ export class NatsBus implements Bus {
   wake(agent: string, runs: readonly string[]): void {
     if (runs.length === 0 || this.#closed) return;
     this.#jetstream.publish(`work.${agent}`, JSON.stringify(runs)).catch((error: unknown) => {
-      // The sweeper finds the runs; a hint only makes it sooner.
-      this.#trouble("wake", error);
+      // The sweeper finds the runs; a hint only makes it sooner. Nobody listening is no trouble at all: no
+      // worker has started yet, and each one looks around when it starts.
+      if (!isNobodyThere(error)) this.#trouble("wake", error);
     });
   }
 
@@ -194,7 +197,11 @@ export class NatsBus implements Bus {
     );
   }
 
-  async #reopen(open: () => Promise<ConsumerMessages>, durable: string, last: ConsumerMessages): Promise<ConsumerMessages> {
+  async #reopen(
+    open: () => Promise<ConsumerMessages>,
+    durable: string,
+    last: ConsumerMessages,
+  ): Promise<ConsumerMessages> {
     while (!this.#closed) {
       try {
         this.#manager = null;
@@ -211,14 +218,14 @@ export class NatsBus implements Bus {
     const handling = Promise.resolve()
       .then(() => handler(tryJson(message.string())))
       .then(
-      () => {
-        message.ack();
-      },
-      (error: unknown) => {
-        this.#trouble(`handling ${message.subject}`, error);
-        message.nak(RETRY_MS);
-      },
-    );
+        () => {
+          message.ack();
+        },
+        (error: unknown) => {
+          this.#trouble(`handling ${message.subject}`, error);
+          message.nak(RETRY_MS);
+        },
+      );
     this.#handling.add(handling);
     void handling.finally(() => this.#handling.delete(handling));
   }
@@ -266,6 +273,11 @@ export class NatsBus implements Bus {
     await Promise.all(this.#handling);
     await this.#connection.drain();
   }
+}
+
+/** NATS's answer where nothing takes a subject: no stream has been made for it yet. */
+function isNobodyThere(error: unknown): boolean {
+  return error instanceof NatsError && error.code === String(ErrorCode.NoResponders);
 }
 
 function tryJson(text: string): unknown {

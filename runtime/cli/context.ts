@@ -58,6 +58,8 @@ export interface Session extends AsyncDisposable {
   readonly database: Database;
   readonly services: ConsoleServices;
   readonly people: People;
+  /** Tells workers that a run is ready. */
+  wake(agent: string, run: string): void;
 }
 
 /** Connects to what is running. The configuration is loaded only where a command needs it. */
@@ -72,6 +74,9 @@ export async function connect(options: GlobalOptions, config?: SignalboxConfig):
     database,
     services: createServices({ database, journal, bus, config: config ?? none }),
     people: createPeople({ database }),
+    wake: (agent, run) => {
+      bus.wake(agent, [run]);
+    },
     async [Symbol.asyncDispose]() {
       await writer.close();
       await bus.close();

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { canonicalJson } from "../core/canonical.ts";
+import { canonicalJson, NotCanonicalError } from "../core/canonical.ts";
 import { isPlainObject, type JsonValue } from "../core/json.ts";
 import { InvalidArgumentsError } from "./errors.ts";
 
@@ -15,12 +15,12 @@ export function parse(schema: z.ZodType, input: unknown, name: string): JsonValu
 
 /** @throws {@link InvalidArgumentsError} for what is not plain JSON. */
 export function plain(value: unknown, name: string): JsonValue {
-  const dropped = withoutUndefined(value);
   try {
-    return JSON.parse(canonicalJson(dropped)) as JsonValue;
+    return JSON.parse(canonicalJson(withoutUndefined(value))) as JsonValue;
   } catch (error) {
+    const why = error instanceof NotCanonicalError ? error.message : "They contain themselves, or are nested too deeply.";
     throw new InvalidArgumentsError(
-      `The arguments for ${name} cannot be recorded. ${error instanceof Error ? error.message : ""} Nothing was called.`,
+      `The arguments for ${name} cannot be recorded. ${why} Nothing was called.`,
       { details: { name }, cause: error },
     );
   }

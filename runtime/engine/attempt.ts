@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import type { Clock } from "../core/clock.ts";
 import { deferred } from "../core/deferred.ts";
 import type { ErrorRecord } from "../core/errors.ts";
@@ -93,6 +94,8 @@ export class Attempt {
     this.#services = services;
     this.#deadlineMs = claim.deadlineMs;
     this.#aborted.promise.catch(() => undefined);
+    // One listener for each call under way.
+    setMaxListeners(0, this.#controller.signal);
   }
 
   /**

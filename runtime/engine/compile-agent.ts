@@ -8,6 +8,7 @@ import { InvalidOutputError, UnsupportedGraphError } from "./errors.ts";
 import { ATTEMPT, GovernedNode, GovernedRoute } from "./governed.ts";
 import { buildHandles, type HandleServices } from "./handles.ts";
 import { isMessageChannel, withMessageIds } from "./message-ids.ts";
+import { currentPlace } from "./node-execution.ts";
 import { SuperstepSaver } from "./superstep-saver.ts";
 import { openCallTool } from "./tool-call.ts";
 
@@ -95,11 +96,15 @@ export function compileAgent(agent: Agent, services: HandleServices): CompiledAg
         saver.end(thread);
       });
       try {
-        const state = await compiled.invoke(withMessageIds(input, messageChannels, [attempt.head.run, "input"]), {
-          configurable: { thread_id: thread, [ATTEMPT]: attempt },
-          recursionLimit: attempt.limits.maxSupersteps,
-          durability: "sync",
-        });
+        const given = withMessageIds(input, messageChannels, [attempt.head.run, "input"]);
+        // Whatever led here may itself have been code in a node; this run's nodes are inside none.
+        const state = await currentPlace.run(undefined, () =>
+          compiled.invoke(given, {
+            configurable: { thread_id: thread, [ATTEMPT]: attempt },
+            recursionLimit: attempt.limits.maxSupersteps,
+            durability: "sync",
+          }),
+        );
         return attempt.waiting ? undefined : outputOf(agent, state);
       } catch (error) {
         // Several nodes of one superstep failed: the first is the one that stopped the others.

@@ -10,7 +10,7 @@ import { StallWatch } from "./stall-watch.ts";
 /** Where the code that runs now stands: inside a node execution, or where calls are refused. */
 export type Place = { readonly kind: "node"; readonly execution: NodeExecution } | { readonly kind: "route"; readonly route: string };
 
-export const currentPlace = new AsyncLocalStorage<Place>();
+export const currentPlace = new AsyncLocalStorage<Place | undefined>();
 
 /** The node execution whose code is running. @throws {@link EffectOutsideNodeError} if there is none. */
 export function currentExecution(action: string): NodeExecution {

@@ -2,15 +2,15 @@ import pg from "pg";
 import type { Database, Sql } from "../core/database.ts";
 import { DatabaseUnavailableError } from "./errors.ts";
 
-const INT8 = pg.types.builtins.INT8;
+/** The type of `bigint` columns. Source: pg_type.oid of int8. */
+const INT8 = 20;
 
 /** Parsers of our own connections only: 64-bit integers as numbers (all of ours are far below 2^53). */
-const types: pg.CustomTypesConfig = {
-  getTypeParser: ((oid: number, format?: "text" | "binary") =>
-    oid === INT8
-      ? (text: string) => Number(text)
-      : (pg.types.getTypeParser(oid, format as "text") as unknown)) as typeof pg.types.getTypeParser,
-};
+function ourTypes(): pg.TypeOverrides {
+  const types = new pg.TypeOverrides();
+  types.setTypeParser(INT8, Number);
+  return types;
+}
 
 export interface DatabaseOptions {
   readonly url: string;
@@ -31,7 +31,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     connectionString: options.url,
     max: options.max ?? 10,
     application_name: options.applicationName ?? "signalbox",
-    types,
+    types: ourTypes(),
   });
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
   pool.on("error", () => undefined);
@@ -70,7 +70,7 @@ export async function openConnection(options: DatabaseOptions): Promise<Connecti
   const client = new pg.Client({
     connectionString: options.url,
     application_name: options.applicationName ?? "signalbox",
-    types,
+    types: ourTypes(),
   });
   const handlers: ((error: unknown) => void)[] = [];
   client.on("error", (error) => {
@@ -106,13 +106,18 @@ async function run<Row extends object>(
     });
     return result.rows;
   } catch (error) {
-    throw isRefusal(error) ? error : unavailable(error);
+    throw isRefusal(error) || isDefect(error) ? error : unavailable(error);
   }
 }
 
 /** True where the server answered: it has an SQLSTATE, and not one that says that it is going away. */
 function isRefusal(error: unknown): boolean {
   return error instanceof pg.DatabaseError && !/^(08|57P)/.test(error.code ?? "");
+}
+
+/** True for a mistake in our own code, which must not pass for a server that is out of reach. */
+function isDefect(error: unknown): boolean {
+  return error instanceof TypeError || error instanceof RangeError || error instanceof ReferenceError;
 }
 
 function unavailable(cause: unknown): DatabaseUnavailableError {

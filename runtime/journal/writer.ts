@@ -278,7 +278,7 @@ function columns(groups: Group[]): unknown[] {
       hexToBytes(last?.hash ?? first.fromHash),
       status ?? null,
       waits === undefined ? null : canonicalJson(waits),
-      wakeAt == null ? null : new Date(wakeAt),
+      wakeAt === undefined || wakeAt === null ? null : new Date(wakeAt),
       mailboxTaken ?? null,
     ].forEach((cell, i) => heads[i]?.push(cell));
     for (const item of group.items) {

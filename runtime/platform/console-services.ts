@@ -36,6 +36,7 @@ const PING_MS = 2_000;
 /** What the console and the CLI do, on the journal. */
 export function createServices(context: ServicesContext): ConsoleServices {
   const { database, bus, config } = context;
+  const versions = new Map<string, string>();
   const wake = (woken: { readonly run: string; readonly agent: string } | null): void => {
     if (woken) bus.wake(woken.agent, [woken.run]);
   };
@@ -59,7 +60,7 @@ export function createServices(context: ServicesContext): ConsoleServices {
       wake(await resolveDoubt({ database, deliver: deliverIn }, by, resolution));
     },
     async startRun(by, { agent, input, key }) {
-      const { run } = await startRun(context, { agent, input, key, startedBy: actorOf(by) });
+      const { run } = await startRun({ ...context, versions }, { agent, input, key, startedBy: actorOf(by) });
       const [summary] = await sessionSummaries(context, [run]);
       if (!summary) throw new NotFoundError(`The session ${run} is gone.`, { details: { session: run } });
       return summary;

@@ -22,7 +22,13 @@ export interface StartOptions {
  * @throws `NotFoundError` if there is no such agent, `InvalidInputError` if the input does not fit its schema.
  */
 export async function startRun(
-  context: { readonly journal: Journal; readonly bus: Pick<Bus, "wake">; readonly config: SignalboxConfig },
+  context: {
+    readonly journal: Journal;
+    readonly bus: Pick<Bus, "wake">;
+    readonly config: SignalboxConfig;
+    /** The versions of agents that were asked for before: building a graph to find out takes a while. */
+    readonly versions: Map<string, string>;
+  },
   options: StartOptions,
 ): Promise<{ readonly run: string; readonly created: boolean }> {
   const agent = context.config.agents.find((candidate) => candidate.name === options.agent);
@@ -42,13 +48,15 @@ export async function startRun(
       { details: { agent: agent.name, problems } },
     );
   }
+  const version = context.versions.get(agent.name) ?? agentVersion(agent);
+  context.versions.set(agent.name, version);
   const run = options.key === undefined ? randomIds.next() : derivedUuid("run", agent.name, options.key);
   const created = await context.journal.create({
     run,
     session: run,
     parent: null,
     agent: agent.name,
-    version: agentVersion(agent),
+    version,
     key: options.key ?? null,
     startedBy: options.startedBy,
     depth: 0,

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { causalOrder } from "../core/causal-order.ts";
 import type { SessionDelta } from "../core/console-services.ts";
 import type { Database } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
@@ -12,7 +13,6 @@ import type {
   SessionView,
   sessionsQuery,
 } from "../core/protocol.ts";
-import { causalOrder } from "./causal-order.ts";
 import { RunProjection } from "./run-projection.ts";
 
 /** Reads events: the journal, without its power to write. */

@@ -26,8 +26,6 @@ describe("your first agent, from the package in an empty folder", () => {
       "--target",
       "es2022",
       "--skipLibCheck",
-      "--types",
-      "",
       "signalbox.config.ts",
     );
     expect(checked).toMatchObject({ code: 0, stdout: "" });

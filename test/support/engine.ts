@@ -1,8 +1,9 @@
 import type { Agent, AnyAgent } from "../../agents/define-agent.ts";
 import { systemClock } from "../../runtime/core/clock.ts";
 import type { Bus } from "../../runtime/core/bus.ts";
-import type { JournalEvent, NewEvent, RunStatus } from "../../runtime/core/events.ts";
+import type { EventData, EventType, JournalEvent, NewEvent, RunStatus } from "../../runtime/core/events.ts";
 import type { Journal } from "../../runtime/core/journal.ts";
+import type { JsonValue } from "../../runtime/core/json.ts";
 import type { Judge, ProposedCall } from "../../runtime/core/judge.ts";
 import type { Verdict } from "../../runtime/core/verdict.ts";
 import { Attempt, DEFAULT_LIMITS, type AttemptServices, type Limits } from "../../runtime/engine/attempt.ts";
@@ -106,17 +107,63 @@ export class TestEngine {
     }
   }
 
-  /** Attempts until the run neither is ready nor was cut. */
+  /** Attempts until the run neither is ready nor was cut, and waits only for people and answers. */
   async runOn(compiled: CompiledAgent, run: string): Promise<RunStatus> {
     for (;;) {
       const status = await this.attempt(compiled, run);
-      if (status !== "cut" && status !== "ready") return status;
+      if (status === "cut" || status === "ready") continue;
+      const last = (await this.events(run)).at(-1);
+      const timers = last?.type === "run_parked" ? last.data.waits.filter((wait) => wait.kind === "timer") : [];
+      if (status !== "parked" || timers.length === 0) return status;
+      // As a sweep would: it is woken when its time has come.
+      const dueAt = Math.min(...timers.map((timer) => timer.dueAt));
+      while (Date.now() < dueAt) await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
 
   events(run: string): Promise<JournalEvent[]> {
     return this.journal.read(run);
   }
+
+  /** The calls that wait for a decision, in the order in which they were shown. */
+  async held(run: string): Promise<EventData<"effect_held">[]> {
+    const events = await this.events(run);
+    const decided = events.flatMap((event) => (event.type === "approval_decided" ? [event.data.approval] : []));
+    return events.flatMap((event) =>
+      event.type === "effect_held" && !decided.includes(event.data.approval) ? [event.data] : [],
+    );
+  }
+
+  /** Somebody decides on a held call. */
+  async decide(run: string, held: EventData<"effect_held"> | undefined, decision: "approve" | "reject"): Promise<void> {
+    if (!held) throw new Error("Nothing is held.");
+    const { approval, effect, argsHash } = held;
+    const outcome = decision === "approve" ? "approved" : "rejected";
+    const decisions = [{ by: { kind: "person", id: "olga" }, decision, reason: "Because.", at: 1 }];
+    await this.journal.deliver(run, {
+      id: `decided:${approval}`,
+      kind: "approval",
+      data: { approval, effect, argsHash, outcome, decisions },
+    });
+  }
+
+  /** Somebody settles the call that is in doubt. */
+  async resolve(run: string, resolution: "happened" | "did_not_happen" | "give_up", result?: JsonValue): Promise<void> {
+    const doubts = (await this.events(run)).filter((event) => event.type === "effect_doubted");
+    const effect = doubts.at(-1)?.data.effect;
+    if (effect === undefined) throw new Error("Nothing is in doubt.");
+    const by = { kind: "person", id: "olga" };
+    await this.journal.deliver(run, {
+      id: `doubt:${effect}:${String(doubts.length)}`,
+      kind: "doubt",
+      data: { effect, resolution, by, reason: "I looked.", ...(result === undefined ? {} : { result }) },
+    });
+  }
+}
+
+/** The types of events, without the attempts and supersteps between them. */
+export function typesOf(events: readonly JournalEvent[]): EventType[] {
+  return events.map(({ type }) => type).filter((type) => type !== "superstep_finished" && type !== "attempt_started");
 }
 
 const ENDS: readonly NewEvent["type"][] = ["effect_finished", "effect_recorded", "effect_refused"];

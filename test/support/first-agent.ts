@@ -49,7 +49,7 @@ export async function newcomersFolder(): Promise<NewcomersFolder> {
 /** The files that "Your first agent" shows, by the name in the comment before each. */
 export async function readmeFiles(): Promise<Map<string, string>> {
   const readme = await readFile(join(ROOT, "README.md"), "utf8");
-  const blocks = readme.matchAll(/<!-- first-agent: (\S+) -->\n```\w+\n([\s\S]*?)```/g);
+  const blocks = readme.matchAll(/<!-- first-agent: (\S+) -->\s*```\w+\n([\s\S]*?)```/g);
   return new Map([...blocks].map(([, name = "", text = ""]) => [name, text]));
 }
 

@@ -1,3 +1,4 @@
+import { causeOf, compareCausally, placeAfter, type PlacedEvent } from "../../../runtime/core/causal-order.ts";
 import type { Cursor, JournalEvent } from "../../../runtime/core/events.ts";
 import type { RunSummary, SessionSummary } from "../../../runtime/core/protocol.ts";
 
@@ -18,15 +19,6 @@ export interface SessionFeed {
   readonly runs: readonly RunSummary[];
   /** How many frames in a row had a gap and brought nothing. */
   readonly stalled: number;
-}
-
-/** An event with its place in the causal order. */
-export interface PlacedEvent {
-  readonly event: JournalEvent;
-  /** Its time, or that of what caused it if clocks disagree: never earlier than its causes'. */
-  readonly time: number;
-  /** One more than the largest of its causes'. */
-  readonly depth: number;
 }
 
 /** What a frame brings: any part of `events` of the socket, or a whole session view. */
@@ -115,11 +107,7 @@ function placeWhatCan(
       for (let event = queue.held[queue.next]; event !== undefined; event = queue.held[queue.next]) {
         const before = causesOf(event, placedOf, (other) => knownRuns.has(other) || queues.has(other));
         if (before === "not_here_yet") break;
-        const place: PlacedEvent = {
-          event,
-          time: before.reduce((latest, cause) => Math.max(latest, cause.time), event.at),
-          depth: before.reduce((deepest, cause) => Math.max(deepest, cause.depth), 0) + 1,
-        };
+        const place = placeAfter(event, before);
         (placed[run] ??= [...(feed.placed[run] ?? [])]).push(place);
         fresh.push(place);
         queue.next += 1;
@@ -130,7 +118,7 @@ function placeWhatCan(
   const still: Record<string, readonly JournalEvent[]> = {};
   for (const [run, queue] of queues) if (queue.next < queue.held.length) still[run] = queue.held.slice(queue.next);
   return {
-    events: fresh.length === 0 ? feed.events : mergeOrdered(feed.events, fresh.sort(causalOrder)),
+    events: fresh.length === 0 ? feed.events : mergeOrdered(feed.events, fresh.sort(compareCausally)),
     placed: { ...feed.placed, ...placed },
     waiting: still,
   };
@@ -145,9 +133,9 @@ function causesOf(
   const causes: PlacedEvent[] = [];
   const previous = placedOf(event.run)[event.seq - 2];
   if (previous !== undefined) causes.push(previous);
-  const pointed = pointedAt(event);
+  const pointed = causeOf(event);
   // A session that was started by an event of another session points out of what this page can see.
-  if (pointed !== undefined && isOfThisSession(pointed.run)) {
+  if (pointed !== null && isOfThisSession(pointed.run)) {
     const cause = placedOf(pointed.run)[pointed.seq - 1];
     if (cause === undefined) return "not_here_yet";
     causes.push(cause);
@@ -155,26 +143,12 @@ function causesOf(
   return causes;
 }
 
-function pointedAt(event: JournalEvent): { readonly run: string; readonly seq: number } | undefined {
-  if (event.type === "run_started") return event.data.cause;
-  if (event.type === "effect_finished") return event.data.child;
-  return undefined;
-}
-
-/** Causes first; then by time, run and sequence number, so that the order does not depend on arrival. */
-export function causalOrder(a: PlacedEvent, b: PlacedEvent): number {
-  if (a.time !== b.time) return a.time - b.time;
-  if (a.depth !== b.depth) return a.depth - b.depth;
-  if (a.event.run !== b.event.run) return a.event.run < b.event.run ? -1 : 1;
-  return a.event.seq - b.event.seq;
-}
-
 /** Merges two ordered lists; almost always the new events simply go to the end. */
 function mergeOrdered(old: readonly PlacedEvent[], fresh: readonly PlacedEvent[]): readonly PlacedEvent[] {
   const merged: PlacedEvent[] = [];
   let i = 0;
   for (const place of fresh) {
-    for (let next = old[i]; next !== undefined && causalOrder(next, place) < 0; next = old[i]) {
+    for (let next = old[i]; next !== undefined && compareCausally(next, place) < 0; next = old[i]) {
       merged.push(next);
       i += 1;
     }

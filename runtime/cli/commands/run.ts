@@ -84,7 +84,9 @@ async function followSession(
     const delta = await services.eventsAfter(started.session, cursor, 1000);
     const agents = new Map(delta.runs.map((run) => [run.run, run.agent]));
     for (const event of delta.events) {
-      if (show) process.stdout.write(`${pc.dim(agents.get(event.run) ?? "")} ${describeEvent(event)}\n`);
+      // What changed in the state is in the nodes' own lines; `replay` shows everything.
+      if (show && event.type !== "superstep_finished")
+        process.stdout.write(`${pc.dim(agents.get(event.run) ?? "")} ${describeEvent(event)}\n`);
       cursor = { ...cursor, [event.run]: event.seq };
     }
     const waitsOutside = delta.session.waits.some((wait) => wait.kind !== "answer" && wait.kind !== "timer");

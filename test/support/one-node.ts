@@ -1,0 +1,38 @@
+import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
+import { defineAgent, defineTool, type AnyTool, type Handles } from "signalbox";
+import { z } from "zod";
+
+const State = Annotation.Root({ input: Annotation<unknown>(), output: Annotation<unknown>() });
+
+type Tools = Readonly<Record<string, AnyTool>>;
+
+/** An agent with one node: what the node returns is the run's `output`. */
+// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- an agent that asks nobody
+export function oneNode<T extends Tools>(tools: T, body: (handles: Handles<T, {}>, input: unknown) => unknown, name = "one-node") {
+  return defineAgent({
+    name,
+    state: State,
+    tools,
+    graph: (handles) =>
+      new StateGraph(State)
+        .addNode("node", async ({ input }) => ({ output: await body(handles, input) }))
+        .addEdge(START, "node")
+        .addEdge("node", END),
+  });
+}
+
+/** Tools that note what was called. Each takes an `id` and gives it back. */
+export function notingTools(called: string[] = []) {
+  const input = z.object({ id: z.string() });
+  const run = ({ id }: { id: string }): { id: string } => {
+    called.push(id);
+    return { id };
+  };
+  return {
+    called,
+    read: defineTool({ name: "read", effect: "read", input, output: input, run }),
+    put: defineTool({ name: "put", effect: "idempotent", input, output: input, run }),
+    pay: defineTool({ name: "pay", effect: "irreversible", input, output: input, run }),
+    pay2: defineTool({ name: "pay2", effect: "irreversible", input, output: input, run }),
+  };
+}
