@@ -45,7 +45,7 @@ const MAX_AGE_MS = 7 * 24 * 3_600_000;
 const ACK_WAIT_MS = 30_000;
 const RETRY_MS = 500;
 
-const runIds = z.array(z.string());
+const runIds = z.array(z.uuid());
 const notice = z.object({ session: z.string(), heads: z.record(z.string(), z.number()) });
 
 /** The bus on NATS: JetStream for work and mail, plain subjects for what consoles watch. */

@@ -20,7 +20,6 @@ import {
   sessionSummaries,
   sessionView,
 } from "../replay/sessions.ts";
-import { startRun } from "./start-run.ts";
 
 export interface ServicesContext {
   readonly database: Database;
@@ -60,6 +59,8 @@ export function createServices(context: ServicesContext): ConsoleServices {
       wake(await resolveDoubt({ database, deliver: deliverIn }, by, resolution));
     },
     async startRun(by, { agent, input, key }) {
+      // Loads LangGraph, which most of what asks for these services never needs.
+      const { startRun } = await import("./start-run.ts");
       const { run } = await startRun({ ...context, versions }, { agent, input, key, startedBy: actorOf(by) });
       const [summary] = await sessionSummaries(context, [run]);
       if (!summary) throw new NotFoundError(`The session ${run} is gone.`, { details: { session: run } });

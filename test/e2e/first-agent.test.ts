@@ -36,7 +36,9 @@ describe("your first agent, from the package in an empty folder", () => {
     const ran = await folder.command("npx", "signalbox", "run", "refunds", "--input", "small.json", "--watch");
     expect(ran.stdout).toContain("payments.refund");
     expect(ran.stdout).toContain("finished with");
-    expect(ran).toMatchObject({ code: 0, stderr: "" });
+    expect(ran.code).toBe(0);
+    // npm itself may warn about this machine's settings.
+    expect(ran.stderr.split("\n").filter((line) => line !== "" && !line.startsWith("npm warn"))).toEqual([]);
   });
 
   test("the large refund - waits for a person of finance", async () => {

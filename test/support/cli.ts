@@ -1,8 +1,11 @@
 import { execFile } from "node:child_process";
-import { fileURLToPath } from "node:url";
+import { createRequire } from "node:module";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 const MAIN = fileURLToPath(new URL("../../runtime/cli/main.ts", import.meta.url));
-const FLAGS = ["--conditions=signalbox-source", "--import", "tsx", "--no-turbo-inline-js-wasm-calls"];
+// By its path, because a test may run the CLI in a folder that has no packages.
+const TSX = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
+const FLAGS = ["--conditions=signalbox-source", "--import", TSX, "--no-turbo-inline-js-wasm-calls"];
 
 export interface CliResult {
   readonly code: number;

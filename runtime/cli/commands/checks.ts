@@ -2,7 +2,6 @@ import type { Command } from "commander";
 import pc from "picocolors";
 import { ruleSetSource } from "../../config.ts";
 import { openConnection } from "../../journal/database.ts";
-import { checkRules, formatRuleProblem } from "../../rules/index.ts";
 import { doctor } from "../../stack/index.ts";
 import { configOf, globalOptions } from "../context.ts";
 import { EXIT, print } from "../output.ts";
@@ -18,6 +17,7 @@ export function addCheckCommands(program: Command): void {
     .action(async (_options: unknown, command: Command) => {
       const global = globalOptions(command);
       const { config } = await configOf(global);
+      const { checkRules, formatRuleProblem } = await import("../../rules/index.ts");
       const source = await ruleSetSource(config);
       const problems = checkRules(source);
       const files = new Set([

@@ -9,7 +9,6 @@ import type { ConsoleServices } from "../../core/console-services.ts";
 import type { SessionSummary } from "../../core/protocol.ts";
 import { openConnection } from "../../journal/database.ts";
 import { migrate } from "../../journal/migrate.ts";
-import { startWorker } from "../../platform/worker-process.ts";
 import { findRunningStack, startStack } from "../../stack/index.ts";
 import { configOf, connect, createLog, globalOptions, signedIn } from "../context.ts";
 import { describeEvent } from "../describe-event.ts";
@@ -42,7 +41,9 @@ export function addRunCommand(program: Command): void {
           : await startStack({ dataDir: global.data, open: openConnection, report: progress });
       if (own) await migrate(own.databaseUrl);
       await using _worker = own
-        ? await startWorker({ config, databaseUrl: own.databaseUrl, nats: own.nats.worker, log: createLog("warn") })
+        ? await (
+            await import("../../platform/worker-process.ts")
+          ).startWorker({ config, databaseUrl: own.databaseUrl, nats: own.nats.worker, log: createLog("warn") })
         : null;
       await using session = await connect(global, config);
       const by = process.env["SIGNALBOX_TOKEN"] ? await signedIn(session.people) : CLI;

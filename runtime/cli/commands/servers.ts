@@ -4,9 +4,6 @@ import { InvalidArgumentError } from "commander";
 import pc from "picocolors";
 import { openConnection } from "../../journal/database.ts";
 import { migrate } from "../../journal/migrate.ts";
-import { startConsole } from "../../platform/console-process.ts";
-import { startDev } from "../../platform/dev.ts";
-import { startWorker } from "../../platform/worker-process.ts";
 import { startStack } from "../../stack/index.ts";
 import { configOf, createLog, globalOptions, runningStack } from "../context.ts";
 import { print, progress } from "../output.ts";
@@ -23,7 +20,10 @@ export function wholeNumber(text: string): number {
   return value;
 }
 
-/** `dev`, `worker`, `console`, `migrate`: what runs and stays. */
+/**
+ * `dev`, `worker`, `console`, `migrate`: what runs and stays. Each loads what it needs when it is called, so
+ * that the other commands start quickly.
+ */
 export function addServerCommands(program: Command): void {
   program
     .command("dev")
@@ -46,6 +46,7 @@ export function addServerCommands(program: Command): void {
       const { config } = await configOf(global);
       const stack = await runningStack(global);
       const log = createLog();
+      const { startWorker } = await import("../../platform/worker-process.ts");
       const worker = await startWorker({
         config,
         databaseUrl: stack.databaseUrl,
@@ -71,6 +72,7 @@ export function addServerCommands(program: Command): void {
       const { config } = await configOf(global);
       const stack = await runningStack(global);
       const log = createLog();
+      const { startConsole } = await import("../../platform/console-process.ts");
       const console = await startConsole({
         config,
         databaseUrl: stack.databaseUrl,
@@ -114,6 +116,7 @@ async function dev(
 ): Promise<void> {
   const global = globalOptions(command);
   const { path, config } = await configOf(global);
+  const { startDev } = await import("../../platform/dev.ts");
   await using running = await startDev({
     config,
     configPath: path,

@@ -1,12 +1,9 @@
-import { mkdtemp, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { pathToFileURL } from "node:url";
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
 import { defineAgent, defineConfig, defineTool } from "signalbox";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { startTestPlatform, types, type TestPlatform } from "../../support/platform.ts";
+import { rulesFile } from "../../support/rules-file.ts";
 
 const RULES = `
 @id("orders") permit (principal, action == Action::"orders.lookup", resource);
@@ -45,12 +42,6 @@ const State = Annotation.Root({
   amountCents: Annotation<number>(),
   receipt: Annotation<string>(),
 });
-
-async function rulesFile(text: string): Promise<URL> {
-  const folder = await mkdtemp(join(tmpdir(), "signalbox-rules-"));
-  await writeFile(join(folder, "rules.cedar"), text);
-  return pathToFileURL(join(folder, "rules.cedar"));
-}
 
 async function refunds(rules: string) {
   const agent = defineAgent({
