@@ -3,14 +3,9 @@ import { z } from "zod";
 import { CURRENCIES } from "./money.ts";
 import { REJECTION_CODES, SIGNALS, type Outcome } from "./claim.ts";
 
-/**
- * How a claim is expected to end. `approved_then_paid` and `rejected_by_person` were held for people;
- * `rejected` never came to a proposal: malformed, on no policy, or not covered.
- */
-const EXPECTED_OUTCOMES = ["paid", "approved_then_paid", "rejected_by_person", "denied", "rejected"] as const;
-
 const settled = z.strictObject({
   key: z.string(),
+  /** `approved_then_paid` and `rejected_by_person` were held for people. */
   outcome: z.enum(["paid", "approved_then_paid", "rejected_by_person", "denied"]),
   currency: z.enum(CURRENCIES),
   /** What the payout agent proposes, and what is paid in the end, in minor units. */
@@ -30,6 +25,7 @@ const settled = z.strictObject({
 
 const rejected = z.strictObject({
   key: z.string(),
+  /** It never came to a proposal: malformed, on no policy, or not covered. */
   outcome: z.literal("rejected"),
   code: z.enum(REJECTION_CODES),
   why: z.string(),

@@ -225,7 +225,11 @@ export class NatsBus implements Bus {
           this.#trouble(`handling ${message.subject}`, error);
           message.nak(RETRY_MS);
         },
-      );
+      )
+      .catch((error: unknown) => {
+        // The connection is gone; the message comes again.
+        this.#trouble(`acknowledging ${message.subject}`, error);
+      });
     this.#handling.add(handling);
     void handling.finally(() => this.#handling.delete(handling));
   }
@@ -277,7 +281,8 @@ export class NatsBus implements Bus {
 
 /** NATS's answer where nothing takes a subject: no stream has been made for it yet. */
 function isNobodyThere(error: unknown): boolean {
-  return error instanceof NatsError && error.code === String(ErrorCode.NoResponders);
+  const noResponders: string = ErrorCode.NoResponders;
+  return error instanceof NatsError && error.code === noResponders;
 }
 
 function tryJson(text: string): unknown {

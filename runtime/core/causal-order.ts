@@ -61,7 +61,12 @@ export function causalOrder(runs: readonly (readonly JournalEvent[])[]): Journal
         if (cause === "later" && !stuck) break;
         stuck = false;
         const previous = queue.placed.at(-1);
-        queue.placed.push(placeAfter(event, [previous, cause].filter((one) => one !== undefined && one !== null && one !== "later")));
+        queue.placed.push(
+          placeAfter(
+            event,
+            [previous, cause].filter((one) => one !== undefined && one !== null && one !== "later"),
+          ),
+        );
         moved = true;
       }
     }

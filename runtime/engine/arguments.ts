@@ -18,11 +18,12 @@ export function plain(value: unknown, name: string): JsonValue {
   try {
     return JSON.parse(canonicalJson(withoutUndefined(value))) as JsonValue;
   } catch (error) {
-    const why = error instanceof NotCanonicalError ? error.message : "They contain themselves, or are nested too deeply.";
-    throw new InvalidArgumentsError(
-      `The arguments for ${name} cannot be recorded. ${why} Nothing was called.`,
-      { details: { name }, cause: error },
-    );
+    const why =
+      error instanceof NotCanonicalError ? error.message : "They contain themselves, or are nested too deeply.";
+    throw new InvalidArgumentsError(`The arguments for ${name} cannot be recorded. ${why} Nothing was called.`, {
+      details: { name },
+      cause: error,
+    });
   }
 }
 

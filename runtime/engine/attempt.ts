@@ -250,7 +250,11 @@ export class Attempt {
 
   /** Lets everything that was asked for come back and be recorded; what is asked for from now on is not heard. */
   async #settled(): Promise<void> {
-    for (const execution of this.#executions) execution.silence();
+    for (const execution of this.#executions) {
+      // What still waits for the record has called nothing; the rest comes back by itself.
+      if (execution.replaying || this.missingNode) execution.abandon();
+      else execution.silence();
+    }
     await Promise.all([...this.#executions].map((execution) => execution.drained()));
     await Promise.all([...this.#executions].map((execution) => execution.quiet()));
     if (this.#abortedBy === null) return;

@@ -1,7 +1,6 @@
 import {
   AIMessage,
   BaseMessage,
-  isBaseMessage,
   mapStoredMessagesToChatMessages,
   RemoveMessage,
   type StoredMessage,
@@ -59,7 +58,8 @@ function encodeAt(value: unknown, path: string, inside: Set<object>): JsonValue 
 }
 
 function encodeNumber(value: number): JsonValue {
-  const plain = Number.isFinite(value) && !Object.is(value, -0) && (!Number.isInteger(value) || Number.isSafeInteger(value));
+  const plain =
+    Number.isFinite(value) && !Object.is(value, -0) && (!Number.isInteger(value) || Number.isSafeInteger(value));
   return plain ? value : { [TAG]: "number", value: Object.is(value, -0) ? "-0" : String(value) };
 }
 
@@ -81,9 +81,11 @@ function encodeFresh(value: object, path: string, inside: Set<object>): JsonValu
     const broken = Object.keys(value).some((key) => !key.isWellFormed());
     if (broken) throw unrecordable(path, "an object with half of a surrogate pair in a key");
     const encoded = mapEntries(value, at);
-    return Object.hasOwn(value, TAG) ? { [TAG]: "object", value: Object.entries(encoded).map(([key, part]) => [key, part]) } : encoded;
+    return Object.hasOwn(value, TAG)
+      ? { [TAG]: "object", value: Object.entries(encoded).map(([key, part]) => [key, part]) }
+      : encoded;
   }
-  if (isBaseMessage(value)) return encodeMessage(value, at);
+  if (BaseMessage.isInstance(value)) return encodeMessage(value, at);
   if (isCommand(value)) {
     return {
       [TAG]: "command",
@@ -93,7 +95,7 @@ function encodeFresh(value: object, path: string, inside: Set<object>): JsonValu
       ...(value.goto === undefined ? {} : { goto: at(value.goto, "goto") }),
     };
   }
-  if (value instanceof Send) return { [TAG]: "send", node: value.node, args: at(value.args, "args") };
+  if (value instanceof Send) return { [TAG]: "send", node: value.node as string, args: at(value.args, "args") };
   if (Overwrite.isInstance(value)) return { [TAG]: "overwrite", value: at(value.value, "value") };
   if (value instanceof Date) {
     if (Number.isNaN(value.getTime())) throw unrecordable(path, "an invalid Date");
@@ -121,7 +123,7 @@ function decodeTagged(tagged: Tagged): unknown {
     case "undefined":
       return undefined;
     case "string":
-      return Buffer.from(String(tagged["utf16le"]), "base64").toString("utf16le");
+      return Buffer.from(tagged["utf16le"] as string, "base64").toString("utf16le");
     case "number":
       return Number(value);
     case "bigint":
@@ -132,10 +134,7 @@ function decodeTagged(tagged: Tagged): unknown {
       return decodeMessage(tagged);
     case "command":
       return new Command(
-        mapEntries(
-          Object.fromEntries(Object.entries(tagged).filter(([key]) => key !== TAG)),
-          (part) => decode(part),
-        ),
+        mapEntries(Object.fromEntries(Object.entries(tagged).filter(([key]) => key !== TAG)), (part) => decode(part)),
       );
     case "send":
       return new Send(tagged["node"] as string, decode(tagged["args"] ?? null));
@@ -175,7 +174,10 @@ function withoutUndefined(value: Record<string, unknown>): Record<string, unknow
   return Object.fromEntries(Object.entries(value).filter(([, part]) => part !== undefined));
 }
 
-function mapEntries<In, Out>(value: Readonly<Record<string, In>>, map: (part: In, key: string) => Out): Record<string, Out> {
+function mapEntries<In, Out>(
+  value: Readonly<Record<string, In>>,
+  map: (part: In, key: string) => Out,
+): Record<string, Out> {
   const mapped: Record<string, Out> = {};
   for (const key of Object.keys(value)) mapped[key] = map(value[key] as In, key);
   return mapped;

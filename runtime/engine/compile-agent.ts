@@ -82,7 +82,8 @@ export function compileAgent(agent: Agent, services: HandleServices): CompiledAg
     spec.runnable = new GovernedNode(name, spec.runnable, saver, messageChannels);
   }
   for (const [source, branches] of Object.entries(builder.branches)) {
-    for (const [name, branch] of Object.entries(branches)) branch.path = new GovernedRoute(source, name, branch.path) as typeof branch.path;
+    for (const [name, branch] of Object.entries(branches))
+      branch.path = new GovernedRoute(source, name, branch.path) as typeof branch.path;
   }
   const compiled = builder.compile({ checkpointer: saver, name: agent.name });
   return {

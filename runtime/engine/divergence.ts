@@ -1,6 +1,7 @@
 import type { Proposal } from "../core/events.ts";
 import type { Attempt } from "./attempt.ts";
 import { NonDeterminismError } from "./errors.ts";
+import { recordableError } from "./recordable-error.ts";
 
 /** How the code went another way than the record. */
 export interface Divergence {
@@ -15,7 +16,10 @@ export interface Divergence {
 }
 
 /** The error that names both sides: what is recorded and what is asked for. */
-export function divergence(attempt: Pick<Attempt, "head" | "record">, { recorded, node, asked, cause }: Divergence): NonDeterminismError {
+export function divergence(
+  attempt: Pick<Attempt, "head" | "record">,
+  { recorded, node, asked, cause }: Divergence,
+): NonDeterminismError {
   const { head, record } = attempt;
   const proposal = recorded === undefined ? undefined : record.effects.get(recorded)?.proposal;
   const holds = proposal ? inWords(proposal) : "another call";
@@ -31,7 +35,7 @@ export function divergence(attempt: Pick<Attempt, "head" | "record">, { recorded
 }
 
 function thrown(cause: unknown): string {
-  return cause === undefined ? "" : `, with the error: ${cause instanceof Error ? cause.message : String(cause)}`;
+  return cause === undefined ? "" : `, with the error: ${recordableError(cause).message}`;
 }
 
 function inWords(proposal: Proposal): string {

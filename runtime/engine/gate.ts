@@ -65,7 +65,12 @@ function proposalOf(execution: NodeExecution, call: Call): Proposal {
 }
 
 /** Goes on with a call from wherever the journal has left it. */
-function goOn(execution: NodeExecution, call: Call, proposal: Proposal, recorded: EffectRecord | undefined): Promise<Passed> {
+function goOn(
+  execution: NodeExecution,
+  call: Call,
+  proposal: Proposal,
+  recorded: EffectRecord | undefined,
+): Promise<Passed> {
   switch (recorded?.status) {
     case undefined:
       return propose(execution, call, proposal);
@@ -84,7 +89,8 @@ function goOn(execution: NodeExecution, call: Call, proposal: Proposal, recorded
 async function propose(execution: NodeExecution, call: Call, proposal: Proposal): Promise<Passed> {
   const verdict = call.judged ? judgeNew(execution.attempt, call) : null;
   if (verdict && verdict.decision !== "allow") {
-    if (verdict.decision === "require_approval" && verdict.approval) return hold(execution, proposal, verdict, verdict.approval);
+    if (verdict.decision === "require_approval" && verdict.approval)
+      return hold(execution, proposal, verdict, verdict.approval);
     return refuse(execution, call, proposal, verdict);
   }
   if (call.class === "read") return makeRead(execution, call, proposal, verdict);

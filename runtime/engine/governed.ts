@@ -44,7 +44,9 @@ export class GovernedNode extends Runnable {
       const returned = await this.#run(execution, input, config);
       const encoded = encode(withMessageIds(returned, this.#messageChannels, [attempt.head.run, key]));
       if (!attempt.over) {
-        attempt.append([{ type: "node_finished", data: { node: key, name: this.#name, update: encoded, ms: elapsed() } }]);
+        attempt.append([
+          { type: "node_finished", data: { node: key, name: this.#name, update: encoded, ms: elapsed() } },
+        ]);
       }
       attempt.finish(execution);
       // The state goes on from what is recorded and not from what was returned, so that it is the same, down
@@ -68,7 +70,10 @@ export class GovernedNode extends Runnable {
 
   /** Runs the body to its end and beyond, until everything that it asked for has come back. */
   async #run(execution: NodeExecution, input: unknown, config: RunnableConfig): Promise<unknown> {
-    const body = currentPlace.run({ kind: "node", execution }, () => this.#body.invoke(input, config) as Promise<unknown>);
+    const body = currentPlace.run(
+      { kind: "node", execution },
+      () => this.#body.invoke(input, config) as Promise<unknown>,
+    );
     body.catch(() => undefined);
     try {
       const returned = await Promise.race([body, execution.parked]);
@@ -79,8 +84,8 @@ export class GovernedNode extends Runnable {
       if (error instanceof Parked || isGraphBubbleUp(error) || execution.abandoned) throw error;
       // What the body had asked for before it failed goes on; what it asks for now is not heard.
       execution.silence();
-      await Promise.race([execution.drained(), execution.parked]);
       execution.assertAllClaimed(error);
+      await Promise.race([execution.drained(), execution.parked]);
       throw error;
     } finally {
       execution.close();
@@ -108,7 +113,10 @@ export class GovernedRoute extends Runnable {
     const route = `${nodeKey(this.#source, config)}>${this.#branch}`;
     const recorded = attempt.record.routes.get(route);
     if (recorded !== undefined) return decode(recorded);
-    const chosen = await currentPlace.run({ kind: "route", route }, () => this.#path.invoke(input, config) as Promise<unknown>);
+    const chosen = await currentPlace.run(
+      { kind: "route", route },
+      () => this.#path.invoke(input, config) as Promise<unknown>,
+    );
     const to = encode(chosen);
     if (!attempt.over) attempt.append([{ type: "route_taken", data: { route, to } }]);
     return decode(to);

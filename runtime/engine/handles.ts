@@ -85,7 +85,8 @@ async function ask(asked: AnyAgent, input: unknown): Promise<unknown> {
 
 function memoryHandle(agent: Agent, store: MemoryStore): MemoryHandle {
   return {
-    remember: ({ namespace = agent.name, text, data }) => watched(remember(store, { namespace, text, ...(data ? { data } : {}) })),
+    remember: ({ namespace = agent.name, text, data }) =>
+      watched(remember(store, { namespace, text, ...(data ? { data } : {}) })),
     recall: ({ namespace = agent.name, ...query }) => watched(recall(store, { namespace, ...query })),
   };
 }
@@ -168,8 +169,12 @@ function logHandle(agent: Agent, write: WriteLog): LogHandle {
     write(level, message, { ...fields, agent: agent.name, ...where });
   };
   return {
-    info: (message, fields) => { line("info", message, fields); },
-    warn: (message, fields) => { line("warn", message, fields); },
+    info: (message, fields) => {
+      line("info", message, fields);
+    },
+    warn: (message, fields) => {
+      line("warn", message, fields);
+    },
   };
 }
 

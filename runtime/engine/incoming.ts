@@ -36,9 +36,16 @@ export function takeOver(record: RunRecord, messages: readonly MailboxMessage[])
   return { events, cancelled: null, unexpected };
 }
 
-type MailEvent = Extract<NewEvent, { type: "approval_decided" | "effect_finished" | "doubt_resolved" | "run_cancelled" }>;
+type MailEvent = Extract<
+  NewEvent,
+  { type: "approval_decided" | "effect_finished" | "doubt_resolved" | "run_cancelled" }
+>;
 
-function isExpected(record: RunRecord, event: Exclude<MailEvent, { type: "run_cancelled" }>, message: MailboxMessage): boolean {
+function isExpected(
+  record: RunRecord,
+  event: Exclude<MailEvent, { type: "run_cancelled" }>,
+  message: MailboxMessage,
+): boolean {
   const effect = record.effects.get(event.data.effect);
   switch (event.type) {
     case "approval_decided":

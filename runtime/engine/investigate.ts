@@ -87,7 +87,12 @@ function byPerson(
       const givenUp = new CallGivenUpError(
         `${resolution.by.id} gave the call of ${proposal.name} up: ${resolution.reason} Whether it happened is not known.`,
       );
-      return { kind: "ended", outcome: { ok: false, error: recordableError(givenUp) }, via: "operator", by: resolution };
+      return {
+        kind: "ended",
+        outcome: { ok: false, error: recordableError(givenUp) },
+        via: "operator",
+        by: resolution,
+      };
     }
   }
 }
@@ -119,7 +124,10 @@ async function raiseDoubt(attempt: Attempt, { proposal, id }: OpenCall, reason: 
 export function endOf(
   effect: string,
   { outcome, via, by }: Extract<Found, { kind: "ended" }>,
-): { readonly event: { readonly type: "effect_finished"; readonly data: EventData<"effect_finished"> }; readonly views: ViewWrite[] } {
+): {
+  readonly event: { readonly type: "effect_finished"; readonly data: EventData<"effect_finished"> };
+  readonly views: ViewWrite[];
+} {
   return {
     event: { type: "effect_finished", data: { effect, outcome, ms: 0, via, ...(by ? { by: by.by } : {}) } },
     views: by ? [{ view: "doubt_resolved", effect }] : [],

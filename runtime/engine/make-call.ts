@@ -2,7 +2,6 @@ import type { EffectOutcome, EventData, Proposal } from "../core/events.ts";
 import type { ViewWrite } from "../core/journal.ts";
 import type { EffectRecord } from "../core/run-record.ts";
 import type { Verdict } from "../core/verdict.ts";
-import type { Attempt } from "./attempt.ts";
 import { effectId, repeatable, type Call, type Ended } from "./call.ts";
 import { encode } from "./codec.ts";
 import { CallRefusedError, CallTimeoutError } from "./errors.ts";
@@ -16,7 +15,12 @@ import { withinTime } from "./within-time.ts";
 export type Passed = Handed<Ended | CallRefusedError>;
 
 /** A call that changes nothing outside: made at once, and recorded with its end. */
-export async function makeRead(execution: NodeExecution, call: Call, proposal: Proposal, verdict: Verdict | null): Promise<Passed> {
+export async function makeRead(
+  execution: NodeExecution,
+  call: Call,
+  proposal: Proposal,
+  verdict: Verdict | null,
+): Promise<Passed> {
   const { outcome, ms } = await perform(execution, call, effectId(execution.attempt.head.run, proposal.effect));
   return execution.record(
     [{ type: "effect_recorded", data: { ...proposal, ...(verdict ? { verdict } : {}), outcome, ms } }],
@@ -48,7 +52,10 @@ async function makeCall(execution: NodeExecution, call: Call, proposal: Proposal
   const { outcome, ms } = await perform(execution, call, id);
   const timedOut = !outcome.ok && outcome.error.code === CallTimeoutError.code;
   if (timedOut && !repeatable(call)) return goOnOpen(execution, call, { proposal, id, intendedAt, doubt: null });
-  return execution.record([{ type: "effect_finished", data: { effect: proposal.effect, outcome, ms, via: "call" } }], outcome);
+  return execution.record(
+    [{ type: "effect_finished", data: { effect: proposal.effect, outcome, ms, via: "call" } }],
+    outcome,
+  );
 }
 
 /** A recorded start without a recorded end: a crash came between, or the answer is still to come. */
@@ -59,7 +66,8 @@ export async function goOnIntended(
 ): Promise<Passed> {
   const { proposal, id, intendedAt } = recorded;
   const { effect } = proposal;
-  if (call.kind === "ask") return execution.wait({ kind: "answer", effect, agent: call.resource, run: recorded.child ?? "" });
+  if (call.kind === "ask")
+    return execution.wait({ kind: "answer", effect, agent: call.resource, run: recorded.child ?? "" });
   if (call.kind === "human") return execution.wait({ kind: "human", effect, question: id });
   if (repeatable(call)) return repeat(execution, call, proposal, id, "crash");
   return goOnOpen(execution, call, { proposal, id, intendedAt, doubt: null });
@@ -115,7 +123,11 @@ export function refuse(execution: NodeExecution, call: Call, proposal: Proposal,
  * attempt was over first, it may have failed for that alone, and whether it happened is for the next attempt
  * to find out.
  */
-async function perform(execution: NodeExecution, call: Call, id: string): Promise<{ readonly outcome: EffectOutcome; readonly ms: number }> {
+async function perform(
+  execution: NodeExecution,
+  call: Call,
+  id: string,
+): Promise<{ readonly outcome: EffectOutcome; readonly ms: number }> {
   const { attempt } = execution;
   attempt.assertLease();
   const startedMs = attempt.clock.monotonicMs();

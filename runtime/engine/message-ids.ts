@@ -1,4 +1,4 @@
-import { coerceMessageLikeToMessage, isBaseMessage, type BaseMessage } from "@langchain/core/messages";
+import { BaseMessage, coerceMessageLikeToMessage } from "@langchain/core/messages";
 import { Command, isCommand, messagesStateReducer } from "@langchain/langgraph";
 import { derivedUuid } from "../core/ids.ts";
 import { isPlainObject } from "../core/json.ts";
@@ -12,7 +12,11 @@ import { isPlainObject } from "../core/json.ts";
  * string, a tuple or a `{ role, content }`, which is made a message first, as the reducer would. An update
  * may be a plain object, a `Command`, or a list of both.
  */
-export function withMessageIds(update: unknown, messageChannels: ReadonlySet<string>, seed: readonly string[]): unknown {
+export function withMessageIds(
+  update: unknown,
+  messageChannels: ReadonlySet<string>,
+  seed: readonly string[],
+): unknown {
   return new Identifier(messageChannels).update(update, seed);
 }
 
@@ -37,7 +41,10 @@ class Identifier {
     const { update, graph, resume, goto } = command as Command & { update?: unknown };
     if (update === undefined) return command;
     const identified = Array.isArray(update)
-      ? update.map(([channel, value]: [string, unknown], i) => [channel, this.#channel(channel, value, [...seed, String(i)])])
+      ? update.map(([channel, value]: [string, unknown], i) => [
+          channel,
+          this.#channel(channel, value, [...seed, String(i)]),
+        ])
       : this.update(update, seed);
     return new Command({
       ...(graph === undefined ? {} : { graph }),
@@ -61,13 +68,15 @@ class Identifier {
       return this.#each(messages.map(coerce), place);
     }
     // Elsewhere only what is a message already, alone or in a list.
-    if (isBaseMessage(value)) return this.#each([value], place)[0];
-    return Array.isArray(value) && value.some((item) => isBaseMessage(item)) ? this.#each(value, place) : value;
+    if (BaseMessage.isInstance(value)) return this.#each([value], place)[0];
+    return Array.isArray(value) && value.some((item) => BaseMessage.isInstance(item))
+      ? this.#each(value, place)
+      : value;
   }
 
   #each(values: readonly unknown[], seed: readonly string[]): unknown[] {
     return values.map((value, i) => {
-      if (!isBaseMessage(value) || (value.id !== undefined && value.id !== "")) return value;
+      if (!BaseMessage.isInstance(value) || (value.id !== undefined && value.id !== "")) return value;
       const known = this.#identified.get(value);
       if (known) return known;
       const identified = withId(value, derivedUuid(...seed, String(i)));
@@ -84,13 +93,16 @@ function withId(message: BaseMessage, id: string): BaseMessage {
 }
 
 function coerce(value: unknown): unknown {
-  if (isBaseMessage(value) || value === null || value === undefined) return value;
+  if (BaseMessage.isInstance(value) || value === null || value === undefined) return value;
   return coerceMessageLikeToMessage(value as Parameters<typeof coerceMessageLikeToMessage>[0]);
 }
 
 /** True for channels that LangGraph's message reducer keeps. */
 export function isMessageChannel(channel: unknown): boolean {
   return (
-    typeof channel === "object" && channel !== null && "operator" in channel && channel.operator === messagesStateReducer
+    typeof channel === "object" &&
+    channel !== null &&
+    "operator" in channel &&
+    channel.operator === messagesStateReducer
   );
 }

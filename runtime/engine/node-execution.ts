@@ -8,7 +8,8 @@ import { EffectOutsideNodeError, type NonDeterminismError } from "./errors.ts";
 import { StallWatch } from "./stall-watch.ts";
 
 /** Where the code that runs now stands: inside a node execution, or where calls are refused. */
-export type Place = { readonly kind: "node"; readonly execution: NodeExecution } | { readonly kind: "route"; readonly route: string };
+export type Place =
+  { readonly kind: "node"; readonly execution: NodeExecution } | { readonly kind: "route"; readonly route: string };
 
 export const currentPlace = new AsyncLocalStorage<Place | undefined>();
 
@@ -149,10 +150,10 @@ export class NodeExecution {
       if (!claim) break;
       this.#ends.shift();
       this.#claims.delete(next);
-      this.#deliver(claim);
+      void this.#deliver(claim);
     }
     if (!this.replaying) {
-      this.#deliver(() => {
+      void this.#deliver(() => {
         this.#replayed.resolve(undefined);
       });
     }
@@ -176,11 +177,11 @@ export class NodeExecution {
    */
   record<T>(events: readonly NewEvent[], ended: T, options?: AppendOptions): Handed<T> {
     this.attempt.append(events, options);
-    const { promise, resolve } = deferred<T>();
-    this.#deliver(() => {
-      resolve(ended);
+    const handed = deferred<T>();
+    void this.#deliver(() => {
+      handed.resolve(ended);
     });
-    return { turn: promise };
+    return { turn: handed.promise };
   }
 
   /** The call waits for somebody or something else. Never resolves: the run parks and comes back later. */

@@ -59,15 +59,8 @@ export async function askPeople(
   views: readonly ViewWrite[],
 ): Promise<never> {
   const { effect, id } = intent;
-  const { question, answer } = call.input as JsonObject;
-  const asked: ViewWrite = {
-    view: "question_asked",
-    id,
-    effect,
-    pool: call.resource,
-    question: String(question),
-    answer: answer ?? {},
-  };
+  const { question, answer } = call.input as { readonly question: string; readonly answer: JsonObject };
+  const asked: ViewWrite = { view: "question_asked", id, effect, pool: call.resource, question, answer };
   await execution.attempt.append([{ type: "effect_intended", data: intent }], { views: [...views, asked] }).durable;
   return execution.wait({ kind: "human", effect, question: id });
 }

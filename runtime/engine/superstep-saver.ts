@@ -1,4 +1,9 @@
-import { BaseCheckpointSaver, type Checkpoint, type CheckpointMetadata, type CheckpointTuple } from "@langchain/langgraph";
+import {
+  BaseCheckpointSaver,
+  type Checkpoint,
+  type CheckpointMetadata,
+  type CheckpointTuple,
+} from "@langchain/langgraph";
 import type { RunnableConfig } from "@langchain/core/runnables";
 import { canonicalJson, sha256 } from "../core/canonical.ts";
 import type { ChannelChange } from "../core/events.ts";
@@ -69,7 +74,12 @@ export class SuperstepSaver extends BaseCheckpointSaver {
     return Promise.resolve(this.#tracked.get(threadOf(config))?.tuple);
   }
 
-  override put(config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata): Promise<RunnableConfig> {
+  // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is to reach LangGraph as a rejection
+  override async put(
+    config: RunnableConfig,
+    checkpoint: Checkpoint,
+    metadata: CheckpointMetadata,
+  ): Promise<RunnableConfig> {
     const placed = {
       configurable: {
         thread_id: threadOf(config),
@@ -80,13 +90,9 @@ export class SuperstepSaver extends BaseCheckpointSaver {
     const tracked = this.#tracked.get(threadOf(config));
     if (tracked && !nested(config) && !tracked.attempt.over) {
       tracked.tuple = { config: placed, checkpoint, metadata };
-      try {
-        this.#record(tracked, checkpoint, metadata.step);
-      } catch (error) {
-        return Promise.reject(error as Error);
-      }
+      this.#record(tracked, checkpoint, metadata.step);
     }
-    return Promise.resolve(placed);
+    return placed;
   }
 
   #record(tracked: Tracked, checkpoint: Checkpoint, step: number): void {
@@ -111,7 +117,9 @@ export class SuperstepSaver extends BaseCheckpointSaver {
       const tail = appended(before, value);
       const content = encode(tail ?? value);
       hashed[channel] = tail ? { append: content } : { set: content };
-      changes[channel] = tail ? appendChange(channel, tail, content, writes) : setChange(channel, value, content, writes);
+      changes[channel] = tail
+        ? appendChange(channel, tail, content, writes)
+        : setChange(channel, value, content, writes);
     }
     tracked.hash = sha256(`${tracked.hash}\n${canonicalJson(hashed)}`);
     const recorded = attempt.record.supersteps.get(superstepKey("", step));
@@ -129,7 +137,6 @@ export class SuperstepSaver extends BaseCheckpointSaver {
     return Promise.resolve();
   }
 
-  // eslint-disable-next-line @typescript-eslint/require-await -- the interface asks for a generator
   override async *list(): AsyncGenerator<CheckpointTuple> {
     // The journal is the history; LangGraph is never asked for one.
   }
@@ -154,10 +161,13 @@ function changedInPlace(attempt: Attempt, channel: string): NonDeterminismError 
 }
 
 /** The items that were added at the end, if that is all that happened to an array. */
-function appended(before: { readonly value: unknown; readonly length: number } | undefined, value: unknown): unknown[] | null {
+function appended(
+  before: { readonly value: unknown; readonly length: number } | undefined,
+  value: unknown,
+): unknown[] | null {
   if (!before || !Array.isArray(value) || !Array.isArray(before.value) || value.length <= before.length) return null;
   for (let i = 0; i < before.length; i++) if (!Object.is(value[i], before.value[i])) return null;
-  return value.slice(before.length);
+  return value.slice(before.length) as unknown[];
 }
 
 type Writes = readonly { readonly node: string; readonly update: Readonly<Record<string, unknown>> }[];

@@ -3,7 +3,10 @@ import type { Sql } from "../core/database.ts";
 import { ConflictError } from "../core/errors.ts";
 import type { RunHead, ViewWrite } from "../core/journal.ts";
 
-/** Locks the rows that others lock before a run's own, in key order, so that nobody waits in a circle. */
+/**
+ * Locks the rows that others lock before a run's own, so that nobody waits in a circle. It waits for none of
+ * them either, because other runs' appends stand behind it: Postgres's error 55P03 says that one is locked.
+ */
 export async function lockViews(
   sql: Sql,
   writes: readonly { readonly run: string; readonly view: ViewWrite }[],
@@ -13,17 +16,19 @@ export async function lockViews(
   ];
   const approvals = runsOf("approval_consumed", "approvals_voided");
   if (approvals.length > 0) {
-    await sql.query("select 1 from approvals where run_id = any($1::uuid[]) order by approval_id for update", [
+    await sql.query("select 1 from approvals where run_id = any($1::uuid[]) order by approval_id for update nowait", [
       approvals,
     ]);
   }
   const doubts = runsOf("doubt_raised", "doubt_resolved");
   if (doubts.length > 0) {
-    await sql.query("select 1 from doubts where run_id = any($1::uuid[]) order by run_id, effect for update", [doubts]);
+    await sql.query("select 1 from doubts where run_id = any($1::uuid[]) order by run_id, effect for update nowait", [
+      doubts,
+    ]);
   }
   const questions = runsOf("questions_voided");
   if (questions.length > 0) {
-    await sql.query("select 1 from questions where run_id = any($1::uuid[]) order by question_id for update", [
+    await sql.query("select 1 from questions where run_id = any($1::uuid[]) order by question_id for update nowait", [
       questions,
     ]);
   }

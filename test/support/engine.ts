@@ -1,4 +1,4 @@
-import type { Agent, AnyAgent } from "../../agents/define-agent.ts";
+import type { AnyAgent } from "../../agents/define-agent.ts";
 import { systemClock } from "../../runtime/core/clock.ts";
 import type { Bus } from "../../runtime/core/bus.ts";
 import type { EventData, EventType, JournalEvent, NewEvent, RunStatus } from "../../runtime/core/events.ts";
@@ -85,7 +85,7 @@ export class TestEngine {
   }
 
   compile(agent: AnyAgent): CompiledAgent {
-    return compileAgent(agent as Agent, this.#handles);
+    return compileAgent(agent, this.#handles);
   }
 
   async create(agent: AnyAgent, input: unknown): Promise<string> {

@@ -1,5 +1,5 @@
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
-import { defineAgent, defineTool, type AnyTool, type Handles } from "signalbox";
+import { defineAgent, defineTool, type AnyAgent, type AnyTool, type Handles } from "signalbox";
 import { z } from "zod";
 
 const State = Annotation.Root({ input: Annotation<unknown>(), output: Annotation<unknown>() });
@@ -7,8 +7,11 @@ const State = Annotation.Root({ input: Annotation<unknown>(), output: Annotation
 type Tools = Readonly<Record<string, AnyTool>>;
 
 /** An agent with one node: what the node returns is the run's `output`. */
-// eslint-disable-next-line @typescript-eslint/no-empty-object-type -- an agent that asks nobody
-export function oneNode<T extends Tools>(tools: T, body: (handles: Handles<T, {}>, input: unknown) => unknown, name = "one-node") {
+export function oneNode<T extends Tools>(
+  tools: T,
+  body: (handles: Handles<T, Record<string, AnyAgent>>, input: unknown) => unknown,
+  name = "one-node",
+) {
   return defineAgent({
     name,
     state: State,

@@ -68,7 +68,9 @@ export const sayOfPrograms: Say = (call: ProposedCall) => (call.action === "deny
 export function programAgent(program: Program, world: World, heard: (place: string, what: string) => void) {
   const input = z.object({ word: z.string() });
   const output = z.object({ n: z.number() });
-  const run = async (_: unknown, { effectId }: { effectId: string }): Promise<{ n: number }> => ({ n: await world.call(effectId) });
+  const run = async (_: unknown, { effectId }: { effectId: string }): Promise<{ n: number }> => ({
+    n: await world.call(effectId),
+  });
   const fails = async (_: unknown, { effectId }: { effectId: string }): Promise<never> => {
     throw new Error(`failed ${String(await world.call(effectId))}`);
   };
@@ -121,7 +123,8 @@ export function given(events: readonly JournalEvent[]): string[] {
   const names = new Map<string, string>();
   return events.flatMap((event) => {
     if (event.type === "effect_intended") names.set(event.data.effect, event.data.name);
-    if (event.type === "effect_refused") return [`The call of ${event.data.name} was refused: ${event.data.verdict.reason}`];
+    if (event.type === "effect_refused")
+      return [`The call of ${event.data.name} was refused: ${event.data.verdict.reason}`];
     if (event.type !== "effect_recorded" && event.type !== "effect_finished") return [];
     const { outcome } = event.data;
     if (outcome.ok) return [String((outcome.value as { n: number }).n)];

@@ -33,7 +33,11 @@ const assessor = defineAgent({
   state: State,
   input: z.object({ orderId: z.string() }),
   output: z.object({ amountCents: z.int() }),
-  graph: () => new StateGraph(State).addNode("a", () => ({ amountCents: 1 })).addEdge(START, "a").addEdge("a", END),
+  graph: () =>
+    new StateGraph(State)
+      .addNode("a", () => ({ amountCents: 1 }))
+      .addEdge(START, "a")
+      .addEdge("a", END),
 });
 
 defineAgent({

@@ -1,9 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NewEvent } from "../../../runtime/core/events.ts";
+import type { ViewWrite } from "../../../runtime/core/journal.ts";
+import type { Verdict } from "../../../runtime/core/verdict.ts";
 import { verifyChain, type StoredEvent } from "../../../runtime/journal/chain.ts";
 import { openConnection } from "../../../runtime/journal/database.ts";
+import { deliverIn } from "../../../runtime/journal/deliver.ts";
 import { FencedError } from "../../../runtime/journal/errors.ts";
+import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
 import { createTestDatabase } from "../../support/database.ts";
 import { claimed, newRun, openJournal, type TestJournal } from "../../support/journal.ts";
 
@@ -244,5 +248,131 @@ describe("the mailbox", () => {
     }
     await Promise.all(sends);
     expect(taken).toBe(40);
+  });
+});
+
+describe("trouble", () => {
+  test("an input over 256 KiB - goes to blobs when the run is created, and comes back whole", async () => {
+    const input = { big: "x".repeat(300_000) };
+    const { head } = await claimed(one.journal, { input });
+    const [started] = await one.journal.read(head.run);
+    expect(started?.data).toMatchObject({ input });
+    const rows = await stored(head.run);
+    expect(rows[0]?.data?.length).toBeLessThan(200);
+    expect(verifyChain(rows, head)).toBeNull();
+    // The same content again, and the same run again, are no trouble.
+    const again = newRun({ input });
+    await one.journal.create(again);
+    expect(await one.journal.create(again)).toBeNull();
+  });
+
+  test("an event that cannot be written - is refused before the head moves, and the run goes on", async () => {
+    const { head } = await claimed(one.journal);
+    const before = { ...head };
+    const bad = { type: "node_finished", data: { node: "1/b", name: "b", update: { n: NaN }, ms: 1 } } as NewEvent;
+    expect(() => one.journal.append(head, [step(1), bad])).toThrow("cannot be recorded");
+    expect(head).toEqual(before);
+    await one.journal.append(head, [step(2)]).durable;
+    expect(await one.journal.read(head.run)).toHaveLength(2);
+    expect(verifyChain(await stored(head.run), head)).toBeNull();
+  });
+
+  test("a row beside the events that somebody has locked - delays its own run, and is written in the end", async () => {
+    const locked = await claimed(one.journal);
+    const free = await claimed(one.journal);
+    const doubt = { view: "doubt_raised", effect: "e", effectId: "i", tool: "t", input: {}, reason: "r" } as const;
+    await one.journal.append(locked.head, [step(1)], { views: [doubt] }).durable;
+    const foreign = await openConnection({ url: database.url });
+    await foreign.query("begin");
+    await foreign.query("select 1 from doubts where run_id = $1 for update", [locked.head.run]);
+    let lockedDone = false;
+    const waiting = one.journal
+      .append(locked.head, [step(2)], { views: [{ view: "doubt_resolved", effect: "e" }] })
+      .durable.then(() => {
+        lockedDone = true;
+      });
+    for (let n = 0; n < 5; n++) await one.journal.append(free.head, [step(n)]).durable;
+    expect(lockedDone).toBe(false);
+    await foreign.query("commit");
+    await waiting;
+    expect(await one.journal.read(locked.head.run)).toHaveLength(3);
+    await foreign.end();
+  });
+
+  test("people who decide while the run ends - neither wait for it in a circle nor break it", async () => {
+    for (let round = 0; round < 20; round++) {
+      const { head } = await claimed(one.journal);
+      const approval = randomUUID();
+      const verdict: Verdict = { decision: "require_approval", rules: [], reason: "r", ruleSet: "s" };
+      const requested = {
+        view: "approval_requested",
+        approval,
+        effect: "e",
+        tool: "t",
+        toolVersion: "1",
+        input: {},
+        argsHash: "h",
+        verdict,
+        pool: "finance",
+        approvers: 1,
+        startedBy: { kind: "person", id: "ada" },
+        expiresAt: Date.now() + 60_000,
+      } as const;
+      await one.journal.append(head, [step(1)], { views: [requested] }).durable;
+      const started = performance.now();
+      // As a decision does: the approval first, then the run.
+      const deciding = two.database.transaction(async (sql) => {
+        await sql.query("select 1 from approvals where approval_id = $1 for update", [approval]);
+        await new Promise((resolve) => setImmediate(resolve));
+        await deliverIn(sql, head.run, { id: `decided:${approval}`, kind: "approval", data: "{}" });
+      });
+      const ending = one.journal.append(head, [{ type: "run_failed", data: { error: { name: "E", message: "m" } } }], {
+        status: "failed",
+        views: [{ view: "approvals_voided" }],
+      }).durable;
+      expect((await Promise.allSettled([deciding, ending])).map(({ status }) => status)).toEqual([
+        "fulfilled",
+        "fulfilled",
+      ]);
+      // Postgres would take a second to notice a circle.
+      expect(performance.now() - started).toBeLessThan(900);
+    }
+  });
+
+  test("a listener that throws - does not undo what is committed", async () => {
+    await using listening = openJournal(database.url, () => {
+      throw new Error("nobody listens");
+    });
+    const { head } = await claimed(listening.journal);
+    await listening.journal.append(head, [step(1)]).durable;
+    await listening.journal.append(head, [step(2)]).durable;
+    expect(await listening.journal.read(head.run)).toHaveLength(3);
+  });
+});
+
+describe("messages to other agents", () => {
+  test("that nobody received - are given to one sweeper at a time, and no hundred of them hides a newer one", async () => {
+    const [first, second] = [createHousekeeping(one.database), createHousekeeping(two.database)];
+    const { head } = await claimed(one.journal);
+    const ids = Array.from({ length: 150 }, () => randomUUID());
+    const messages = ids.map(
+      (id) =>
+        ({
+          view: "message_out",
+          message: { envelope: { id, to: "a" }, worker: "w", signature: "" },
+        }) as unknown as ViewWrite,
+    );
+    await one.journal.append(head, [step(1)], { views: messages }).durable;
+    expect(await first.unreceivedMessages()).toEqual([]);
+    await one.database.query(
+      "update outbox set resend_at = clock_timestamp() - interval '1 second' where msg_id = any($1)",
+      [ids],
+    );
+    const given = (
+      await Promise.all([first.unreceivedMessages(), second.unreceivedMessages(), first.unreceivedMessages()])
+    ).flat();
+    expect(given.map(({ envelope }) => envelope.id).sort()).toEqual([...ids].sort());
+    expect(await first.unreceivedMessages()).toEqual([]);
+    for (const id of ids) await first.messageReceived(id);
   });
 });

@@ -1,6 +1,14 @@
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
 import { connect, type NatsConnection } from "nats";
-import { AskFailedError, defineAgent, defineConfig, defineTool, InvalidArgumentsError, type AnyAgent, type SignalboxConfig } from "signalbox";
+import {
+  AskFailedError,
+  defineAgent,
+  defineConfig,
+  defineTool,
+  InvalidArgumentsError,
+  type AnyAgent,
+  type SignalboxConfig,
+} from "signalbox";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { SignedEnvelope } from "../../../runtime/core/bus.ts";
@@ -76,7 +84,9 @@ function asker(body: (ask: Ask, state: { text: string; n: number }) => Promise<u
     agents: { assessor },
     graph: ({ agents }) =>
       new StateGraph(Asks)
-        .addNode("ask", async ({ text, n }) => ({ answer: await body((input) => agents.assessor.ask(input as never) as never, { text, n }) }))
+        .addNode("ask", async ({ text, n }) => ({
+          answer: await body((input) => agents.assessor.ask(input), { text, n }),
+        }))
         .addEdge(START, "ask")
         .addEdge("ask", END),
   });
@@ -93,7 +103,10 @@ function answerOf(events: readonly JournalEvent[]): unknown {
 }
 
 async function children(run: string): Promise<string[]> {
-  const rows = await platform.database.query<{ run_id: string }>("select run_id from runs where parent_id = $1 order by run_id", [run]);
+  const rows = await platform.database.query<{ run_id: string }>(
+    "select run_id from runs where parent_id = $1 order by run_id",
+    [run],
+  );
   return rows.map((row) => row.run_id);
 }
 
@@ -169,7 +182,10 @@ describe("an ask", () => {
     await using _two = await platform.worker(project);
     const run = await platform.start(project, "outer", { text: "deep" });
     expect(answerOf(await platform.reach(run, "finished"))).toBe(5);
-    const rows = await platform.database.query<{ depth: number }>("select depth from runs where session_id = $1 order by depth", [run]);
+    const rows = await platform.database.query<{ depth: number }>(
+      "select depth from runs where session_id = $1 order by depth",
+      [run],
+    );
     expect(rows.map(({ depth }) => depth)).toEqual([0, 1, 2]);
   });
 
@@ -181,7 +197,7 @@ describe("an ask", () => {
       agents: ring,
       graph: ({ agents }) =>
         new StateGraph(Asks)
-          .addNode("ask", async ({ text }) => ({ answer: await agents["circle"]?.ask({ text } as never) }))
+          .addNode("ask", async ({ text }) => ({ answer: await agents["circle"]?.ask({ text }) }))
           .addEdge(START, "ask")
           .addEdge("ask", END),
     });
@@ -192,7 +208,10 @@ describe("an ask", () => {
     const events = await platform.reach(run, "failed");
     expect(events.at(-1)?.data).toMatchObject({ error: { code: "ASK_FAILED" } });
     expect(JSON.stringify(events.at(-1)?.data)).toContain("3 asks already stand above this run");
-    const [row] = await platform.database.query<{ runs: number }>("select count(*)::int as runs from runs where session_id = $1", [run]);
+    const [row] = await platform.database.query<{ runs: number }>(
+      "select count(*)::int as runs from runs where session_id = $1",
+      [run],
+    );
     expect(row?.runs).toBe(4);
   });
 
@@ -341,7 +360,8 @@ describe("the mail", () => {
       { ...ask, envelope: { ...ask.envelope, sentAt: -0 } },
       { ...ask, envelope: { ...ask.envelope, body: "\ud800" } },
     ];
-    for (const message of forged) plainClient.publish("mail.assessor", JSON.stringify(message).replace('"sentAt":0', '"sentAt":-0'));
+    for (const message of forged)
+      plainClient.publish("mail.assessor", JSON.stringify(message).replace('"sentAt":0', '"sentAt":-0'));
     plainClient.publish("mail.assessor", "this is no JSON");
     plainClient.publish("mail.assessor", "[".repeat(100_000) + "]".repeat(100_000));
     // Genuine, and on the wrong subject.
@@ -349,7 +369,9 @@ describe("the mail", () => {
     plainClient.publish("work.asker", "no list");
     plainClient.publish("work.asker", JSON.stringify(["no-run-id"]));
     await until(async () => (await pending("SIGNALBOX_MAIL")) === 0 && (await pending("SIGNALBOX_WORK")) === 0);
-    expect(await platform.database.query("select run_id, head_seq, mailbox_seq from runs order by run_id")).toEqual(before);
+    expect(await platform.database.query("select run_id, head_seq, mailbox_seq from runs order by run_id")).toEqual(
+      before,
+    );
     // And the mail still works.
     const next = await platform.start(project, "asker", { text: "real" });
     expect(answerOf(await platform.reach(next, "finished"))).toBe(4);

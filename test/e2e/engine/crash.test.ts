@@ -29,7 +29,7 @@ afterAll(async () => {
 /** Starts a run on a worker of its own process, which stops in mid-call, and gives the process. */
 async function inMidCall(reconcile: boolean, hold: "before" | "after") {
   const ledger = join(await mkdtemp(join(tmpdir(), "signalbox-ledger-")), "ledger");
-  const child = spawnSupport("bank-worker.ts", [
+  const child = spawnSupport("bank-worker-process.ts", [
     platform.databaseUrl,
     platform.nats.url,
     ledger,
@@ -58,17 +58,22 @@ function effectTypes(events: readonly JournalEvent[]): string[] {
 }
 
 describe("a worker process that is killed in mid-call", () => {
-  test.each(["before", "after"] as const)("irreversible with reconcile, %s the payment - it is paid exactly once", async (hold) => {
-    const { child, project, run, ledger } = await inMidCall(true, hold);
-    child.kill("SIGKILL");
-    await once(child, "exit");
-    await using _other = await platform.worker(project, { limits: { leaseMs: LEASE_MS } });
-    const events = await platform.reach(run, "finished");
-    expect(await payments(ledger)).toHaveLength(1);
-    expect(effectTypes(events)).toEqual(
-      hold === "after" ? ["effect_intended", "effect_finished"] : ["effect_intended", "effect_repeated", "effect_finished"],
-    );
-  });
+  test.each(["before", "after"] as const)(
+    "irreversible with reconcile, %s the payment - it is paid exactly once",
+    async (hold) => {
+      const { child, project, run, ledger } = await inMidCall(true, hold);
+      child.kill("SIGKILL");
+      await once(child, "exit");
+      await using _other = await platform.worker(project, { limits: { leaseMs: LEASE_MS } });
+      const events = await platform.reach(run, "finished");
+      expect(await payments(ledger)).toHaveLength(1);
+      expect(effectTypes(events)).toEqual(
+        hold === "after"
+          ? ["effect_intended", "effect_finished"]
+          : ["effect_intended", "effect_repeated", "effect_finished"],
+      );
+    },
+  );
 
   test("irreversible without reconcile - waits for a person, who says that it happened", async () => {
     const { child, project, run, ledger } = await inMidCall(false, "after");
@@ -79,7 +84,13 @@ describe("a worker process that is killed in mid-call", () => {
     const doubt = parked.findLast(({ type }) => type === "effect_doubted");
     if (doubt?.type !== "effect_doubted") throw new Error("Nothing is in doubt.");
     const { effect } = doubt.data;
-    await platform.resolve({ run, effect, resolution: "happened", result: { key: "from the bank" }, reason: "I called them." });
+    await platform.resolve({
+      run,
+      effect,
+      resolution: "happened",
+      result: { key: "from the bank" },
+      reason: "I called them.",
+    });
     const events = await platform.reach(run, "finished");
     expect(events.at(-1)?.data).toMatchObject({ output: { key: "from the bank" } });
     expect(await payments(ledger)).toHaveLength(1);

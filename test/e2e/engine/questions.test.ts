@@ -81,7 +81,10 @@ describe("a question to people", () => {
       by: { kind: "person", id: "olga" },
     });
     const all = await listQuestions(platform.database, { all: true });
-    expect(all.find(({ question: id }) => id === question.question)).toMatchObject({ status: "answered", answeredBy: "olga" });
+    expect(all.find(({ question: id }) => id === question.question)).toMatchObject({
+      status: "answered",
+      answeredBy: "olga",
+    });
   });
 
   test("answered by somebody else, wrongly, or twice - is refused with the reason, and the first answer stands", async () => {
@@ -96,7 +99,10 @@ describe("a question to people", () => {
     }
     const unknown = { ...question, question: "3f8a1e0c-4f7e-4f0a-9d2e-0a4b8c1d2e3f" };
     await expect(answer(unknown, {})).rejects.toMatchObject({ code: "NOT_FOUND" });
-    const both = await Promise.allSettled([answer(question, { choice: "repair" }), answer(question, { choice: "replace" })]);
+    const both = await Promise.allSettled([
+      answer(question, { choice: "repair" }),
+      answer(question, { choice: "replace" }),
+    ]);
     expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
     const won = both[0].status === "fulfilled" ? "repair" : "replace";
     const events = await platform.reach(run, "finished");
@@ -121,7 +127,13 @@ describe("a question to people", () => {
     await platform.reach(run, "parked");
     await answer(await theQuestion(run), { $type: "date", value: "1970-01-01" });
     const events = await platform.reach(run, "finished");
-    const wrapped = { $type: "object", value: [["$type", "date"], ["value", "1970-01-01"]] };
+    const wrapped = {
+      $type: "object",
+      value: [
+        ["$type", "date"],
+        ["value", "1970-01-01"],
+      ],
+    };
     expect(events.at(-1)?.data).toEqual({ output: { answer: wrapped } });
   });
 
@@ -140,7 +152,9 @@ describe("a question to people", () => {
       state: State,
       graph: ({ human, clock }) =>
         new StateGraph(State)
-          .addNode("ask", async () => ({ answer: await human.ask({ question: "Well?", pool: "finance", answer: z.string() }) }))
+          .addNode("ask", async () => ({
+            answer: await human.ask({ question: "Well?", pool: "finance", answer: z.string() }),
+          }))
           .addNode("throws", async () => {
             for (let i = 0; i < 20; i++) await clock.now();
             throw new Error("boom");

@@ -24,11 +24,20 @@ afterAll(async () => {
 function dying(cut: (events: readonly NewEvent[]) => boolean): Journal {
   const { journal } = real;
   let dead = false;
-  const died = (): Promise<never> => Promise.reject(new FencedError("The worker died here."));
+  let written: Promise<unknown> = Promise.resolve();
+  // What was appended before is written: a run never goes on from less than what it was told is on disk.
+  const died = async (): Promise<never> => {
+    await written;
+    throw new FencedError("The worker died here.");
+  };
   return {
     append(head, events, options) {
       dead ||= cut(events);
-      if (!dead) return journal.append(head, events, options);
+      if (!dead) {
+        const appended = journal.append(head, events, options);
+        written = appended.durable.catch(() => undefined);
+        return appended;
+      }
       const durable = died();
       durable.catch(() => undefined);
       return { events: [], durable };
@@ -50,36 +59,43 @@ function dying(cut: (events: readonly NewEvent[]) => boolean): Journal {
 describe("random programs on the real journal", () => {
   test("cut off and replayed - hear everything again in the same places, and the chain holds", async () => {
     await fc.assert(
-      fc.asyncProperty(program, fc.nat(8), fc.array(fc.nat(7), { minLength: 1, maxLength: 20 }), async (source, cut, latencies) => {
-        let asked = 0;
-        const world = new World(() => latencies[asked++ % latencies.length] ?? 0);
-        let ends = 0;
-        let limit = cut;
-        const journal = dying((events) => (ends += events.filter(isEnd).length) > limit);
-        const engine = new TestEngine({ journal, say: sayOfPrograms, limits: { leaseMs: 0 } });
-        let heard: string[] = [];
-        const agent = programAgent(source, world, (place, what) => heard.push(`${place}=${what}`));
-        const compiled = engine.compile(agent);
-        const run = await engine.create(agent, {});
-        const first = await engine.attempt(compiled, run);
-        const before = heard;
-        if (first === "cut") {
-          heard = [];
-          ends = 0;
-          limit = Infinity;
-          expect(await engine.attempt(compiled, run)).toBe("finished");
-          expect(heard.slice(0, before.length)).toEqual(before);
-        }
-        const events = await engine.events(run);
-        expect(heard.map((line) => line.slice(line.indexOf("=") + 1))).toEqual(given(events));
-        const stored = await real.database.query<StoredEvent>(
-          `select run_id as run, seq, type, v, at, data, salt, encode(payload_hash, 'hex') as "payloadHash", encode(hash, 'hex') as hash
+      fc.asyncProperty(
+        program,
+        fc.nat(8),
+        fc.array(fc.nat(7), { minLength: 1, maxLength: 20 }),
+        async (source, cut, latencies) => {
+          let asked = 0;
+          const world = new World(() => latencies[asked++ % latencies.length] ?? 0);
+          let ends = 0;
+          let limit = cut;
+          const journal = dying((events) => (ends += events.filter(isEnd).length) > limit);
+          const engine = new TestEngine({ journal, say: sayOfPrograms, limits: { leaseMs: 0 } });
+          let heard: string[] = [];
+          const agent = programAgent(source, world, (place, what) => heard.push(`${place}=${what}`));
+          const compiled = engine.compile(agent);
+          const run = await engine.create(agent, {});
+          const first = await engine.attempt(compiled, run);
+          const before = heard;
+          if (first === "cut") {
+            // Reads are handed over before they are on disk; what the disk does not hold may come out anew.
+            const kept = Math.min(before.length, given(await engine.events(run)).length);
+            heard = [];
+            ends = 0;
+            limit = Infinity;
+            expect(await engine.attempt(compiled, run)).toBe("finished");
+            expect(heard.slice(0, kept)).toEqual(before.slice(0, kept));
+          }
+          const events = await engine.events(run);
+          expect(heard.map((line) => line.slice(line.indexOf("=") + 1))).toEqual(given(events));
+          const stored = await real.database.query<StoredEvent>(
+            `select run_id as run, seq, type, v, at, data, salt, encode(payload_hash, 'hex') as "payloadHash", encode(hash, 'hex') as hash
            from events where run_id = $1 order by seq`,
-          [run],
-        );
-        const last = events.at(-1);
-        expect(verifyChain(stored, { seq: last?.seq ?? 0, hash: last?.hash ?? "" })).toBeNull();
-      }),
+            [run],
+          );
+          const last = events.at(-1);
+          expect(verifyChain(stored, { seq: last?.seq ?? 0, hash: last?.hash ?? "" })).toBeNull();
+        },
+      ),
       { numRuns: 40 },
     );
   });

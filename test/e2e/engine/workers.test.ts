@@ -18,7 +18,10 @@ afterAll(() => platform[Symbol.asyncDispose]());
 const State = Annotation.Root({ id: Annotation<string>(), done: Annotation<string>() });
 
 /** An agent with one call, which the test answers. */
-function works(rules: readonly URL[] = [permitAll], answer: (id: string, signal: AbortSignal) => unknown = () => undefined) {
+function works(
+  rules: readonly URL[] = [permitAll],
+  answer: (id: string, signal: AbortSignal) => unknown = () => undefined,
+) {
   const called: string[] = [];
   let now = 0;
   let most = 0;
@@ -53,7 +56,9 @@ describe("a worker", () => {
   test("with two slots - never has three runs under way, and does them all", async () => {
     const { project, called, most } = works(undefined, () => new Promise((resolve) => setTimeout(resolve, 5)));
     await using _worker = await platform.worker(project, { slots: 2 });
-    const runs = await Promise.all(Array.from({ length: 20 }, (_, i) => platform.start(project, "works", { id: String(i) })));
+    const runs = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => platform.start(project, "works", { id: String(i) })),
+    );
     for (const run of runs) await platform.reach(run, "finished");
     expect(called).toHaveLength(20);
     expect(most()).toBe(2);
@@ -125,6 +130,19 @@ describe("a worker", () => {
   });
 });
 
+describe("a worker without NATS", () => {
+  test("stops all the same, and what it did is recorded", async () => {
+    const { project, called } = works();
+    const worker = await platform.worker(project);
+    const run = await platform.start(project, "works", { id: "x" });
+    await platform.reach(run, "finished");
+    await platform.nats.stop("SIGKILL");
+    await worker.close();
+    expect(called).toEqual(["x"]);
+    await platform.nats.start();
+  });
+});
+
 describe("an approval", () => {
   const HELD = `${PERMIT_ALL}
 @id("hold") @effect("require_approval") @approvers("1") @pool("finance") @ttl("PT1S") @reason("Somebody has to look.")
@@ -155,7 +173,9 @@ forbid (principal, action == Action::"work.do", resource) unless { context.appro
   test("decided at the very moment at which the run parks - always wakes it", async () => {
     const { project } = works([await rulesFile(HELD.replace("PT1S", "PT1H"))]);
     await using _worker = await platform.worker(project);
-    const runs = await Promise.all(Array.from({ length: 30 }, (_, i) => platform.start(project, "works", { id: `w${String(i)}` })));
+    const runs = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => platform.start(project, "works", { id: `w${String(i)}` })),
+    );
     const decided = new Set<string>();
     await until(async () => {
       // As soon as it is shown, parked or not.
@@ -177,6 +197,9 @@ forbid (principal, action == Action::"work.do", resource) unless { context.appro
 
 /** Until when the run's lease holds, in milliseconds. */
 async function leaseOf(run: string): Promise<number> {
-  const [row] = await platform.database.query<{ until: Date }>("select lease_until as until from runs where run_id = $1", [run]);
+  const [row] = await platform.database.query<{ until: Date }>(
+    "select lease_until as until from runs where run_id = $1",
+    [run],
+  );
   return row?.until.getTime() ?? 0;
 }

@@ -14,8 +14,6 @@ import type { JournalEvent } from "../../../runtime/core/events.ts";
 import { DENIED, HELD, TestEngine, typesOf, type EngineOptions } from "../../support/engine.ts";
 import { notingTools, oneNode } from "../../support/one-node.ts";
 
-type Body = Parameters<typeof oneNode>[1];
-
 function output(events: readonly JournalEvent[]): unknown {
   const last = events.at(-1);
   if (last?.type !== "run_finished") throw new Error(JSON.stringify(last?.data));
@@ -34,7 +32,11 @@ const hold = defineTool({
  * Runs a body that ends with a held call, so that it runs twice: once live, once on recorded results. Gives
  * what the body noted in each attempt.
  */
-async function twice(tools: Parameters<typeof oneNode>[0], body: (handles: never, note: (what: unknown) => void) => Promise<void>, options: EngineOptions = {}) {
+async function twice(
+  tools: Parameters<typeof oneNode>[0],
+  body: (handles: never, note: (what: unknown) => void) => Promise<void>,
+  options: EngineOptions = {},
+) {
   const notes: unknown[][] = [];
   const engine = new TestEngine({
     say: (call) => (call.action === "hold" && !call.approval.satisfied ? HELD : undefined),
@@ -66,15 +68,18 @@ describe("a call", () => {
         throw Object.assign(new RangeError("too far \ud800"), { code: "E_FAR" });
       },
     });
-    const { live, replayed } = await twice({ boom }, async ({ tools }: { tools: { boom: (x: object) => Promise<object> } }, note) => {
-      try {
-        await tools.boom({});
-      } catch (error) {
-        expect(error).toBeInstanceOf(CallFailedError);
-        const failed = error as CallFailedError;
-        note([failed.name, failed.message, failed.code, failed.error, failed.details]);
-      }
-    });
+    const { live, replayed } = await twice(
+      { boom },
+      async ({ tools }: { tools: { boom: (x: object) => Promise<object> } }, note) => {
+        try {
+          await tools.boom({});
+        } catch (error) {
+          expect(error).toBeInstanceOf(CallFailedError);
+          const failed = error as CallFailedError;
+          note([failed.name, failed.message, failed.code, failed.error, failed.details]);
+        }
+      },
+    );
     expect(live).toEqual(replayed);
     expect(live).toEqual([
       [
@@ -102,7 +107,10 @@ describe("a call", () => {
         },
       ),
     ],
-    ["an error with details that are not JSON", Object.assign(new CallRefusedError("x", { ...DENIED, rules: [] } as never), { details: { n: NaN } })],
+    [
+      "an error with details that are not JSON",
+      Object.assign(new CallRefusedError("x", { ...DENIED, rules: [] } as never), { details: { n: NaN } }),
+    ],
   ])("that throws %s - has a recorded end", async (_, thrown) => {
     const boom = defineTool({
       name: "boom",
@@ -114,9 +122,14 @@ describe("a call", () => {
         throw thrown;
       },
     });
-    const { live, replayed } = await twice({ boom }, async ({ tools }: { tools: { boom: (x: object) => Promise<object> } }, note) => {
-      await tools.boom({}).catch((error: unknown) => { note((error as Error).message); });
-    });
+    const { live, replayed } = await twice(
+      { boom },
+      async ({ tools }: { tools: { boom: (x: object) => Promise<object> } }, note) => {
+        await tools.boom({}).catch((error: unknown) => {
+          note((error as Error).message);
+        });
+      },
+    );
     expect(live).toEqual(replayed);
     expect(live?.[0]).toMatch(/^The call of boom failed: /);
   });
@@ -129,9 +142,14 @@ describe("a call", () => {
       output: z.object({ n: z.int() }),
       run: () => ({ n: "five" }) as never,
     });
-    const { live, replayed, events } = await twice({ odd }, async ({ tools }: { tools: { odd: (x: object) => Promise<object> } }, note) => {
-      await tools.odd({}).catch((error: unknown) => { note((error as CallFailedError).error.code); });
-    });
+    const { live, replayed, events } = await twice(
+      { odd },
+      async ({ tools }: { tools: { odd: (x: object) => Promise<object> } }, note) => {
+        await tools.odd({}).catch((error: unknown) => {
+          note((error as CallFailedError).error.code);
+        });
+      },
+    );
     expect([live, replayed]).toEqual([["INVALID_OUTPUT"], ["INVALID_OUTPUT"]]);
     expect(typesOf(events).filter((type) => type.startsWith("effect_"))).toEqual([
       "effect_intended",
@@ -159,10 +177,23 @@ describe("a call", () => {
       const codes: unknown[] = [];
       const circle: Record<string, unknown> = {};
       circle["self"] = circle;
-      for (const bad of [new Date(), new Map(), NaN, 2 ** 60, "\ud800", { a: [undefined] }, -0, 1n, JSON.parse('{"__proto__":1}'), circle]) {
+      for (const bad of [
+        new Date(),
+        new Map(),
+        NaN,
+        2 ** 60,
+        "\ud800",
+        { a: [undefined] },
+        -0,
+        1n,
+        JSON.parse('{"__proto__":1}'),
+        circle,
+      ]) {
         await tools.anything(bad).catch((error: unknown) => codes.push(error instanceof InvalidArgumentsError));
       }
-      await tools.read({ id: 5 } as never).catch((error: unknown) => codes.push(error instanceof InvalidArgumentsError));
+      await tools
+        .read({ id: 5 } as never)
+        .catch((error: unknown) => codes.push(error instanceof InvalidArgumentsError));
       return codes;
     });
     const run = await engine.create(agent, {});
@@ -179,9 +210,23 @@ describe("a call", () => {
       effect: "read",
       input: z.object({}),
       output: z.any(),
-      run: () => ({ date: new Date(7), map: new Map([[1, { a: undefined }]]), big: 2n ** 70n, bytes: new Uint8Array([1]), zero: -0, nothing: undefined, $type: "date" }),
+      run: () => ({
+        date: new Date(7),
+        map: new Map([[1, { a: undefined }]]),
+        big: 2n ** 70n,
+        bytes: new Uint8Array([1]),
+        zero: -0,
+        nothing: undefined,
+        $type: "date",
+      }),
     });
-    const none = defineTool({ name: "none", effect: "read", input: z.object({}), output: z.any(), run: () => undefined });
+    const none = defineTool({
+      name: "none",
+      effect: "read",
+      input: z.object({}),
+      output: z.any(),
+      run: () => undefined,
+    });
     const { live, replayed } = await twice(
       { rich, none },
       async ({ tools }: { tools: Record<"rich" | "none", (x: object) => Promise<unknown>> }, note) => {
@@ -194,10 +239,21 @@ describe("a call", () => {
   });
 
   test("that returns what cannot be recorded - fails, with its place", async () => {
-    const bad = defineTool({ name: "bad", effect: "read", input: z.object({}), output: z.any(), run: () => ({ deep: [() => 1] }) });
-    const { live, replayed } = await twice({ bad }, async ({ tools }: { tools: { bad: (x: object) => Promise<object> } }, note) => {
-      await tools.bad({}).catch((error: unknown) => { note((error as CallFailedError).message); });
+    const bad = defineTool({
+      name: "bad",
+      effect: "read",
+      input: z.object({}),
+      output: z.any(),
+      run: () => ({ deep: [() => 1] }),
     });
+    const { live, replayed } = await twice(
+      { bad },
+      async ({ tools }: { tools: { bad: (x: object) => Promise<object> } }, note) => {
+        await tools.bad({}).catch((error: unknown) => {
+          note((error as CallFailedError).message);
+        });
+      },
+    );
     expect(live).toEqual(replayed);
     expect(live?.[0]).toContain("/deep/0");
   });
@@ -232,9 +288,14 @@ describe("a call", () => {
           signal.addEventListener("abort", () => aborted++);
         }),
     });
-    const { live, replayed } = await twice({ slow }, async ({ tools }: { tools: { slow: (x: object) => Promise<object> } }, note) => {
-      await tools.slow({}).catch((error: unknown) => { note((error as CallFailedError).error.code); });
-    });
+    const { live, replayed } = await twice(
+      { slow },
+      async ({ tools }: { tools: { slow: (x: object) => Promise<object> } }, note) => {
+        await tools.slow({}).catch((error: unknown) => {
+          note((error as CallFailedError).error.code);
+        });
+      },
+    );
     expect([live, replayed]).toEqual([["CALL_TIMEOUT"], ["CALL_TIMEOUT"]]);
     expect(aborted).toBe(1);
   });
@@ -308,9 +369,12 @@ describe("a call", () => {
   });
 
   test("the clock, chance and ids - are the same in replay", async () => {
-    const { live, replayed } = await twice({}, async ({ clock }: { clock: { now: () => unknown; random: () => unknown; uuid: () => unknown } }, note) => {
-      note([await clock.now(), await clock.random(), await clock.random(), await clock.uuid()]);
-    });
+    const { live, replayed } = await twice(
+      {},
+      async ({ clock }: { clock: { now: () => unknown; random: () => unknown; uuid: () => unknown } }, note) => {
+        note([await clock.now(), await clock.random(), await clock.random(), await clock.uuid()]);
+      },
+    );
     expect(live).toEqual(replayed);
   });
 
@@ -325,7 +389,13 @@ describe("a call", () => {
         await tools.read({ id: "r" });
         log.info("2");
       },
-      { handles: { log: (_, message) => { log(message); } } },
+      {
+        handles: {
+          log: (_, message) => {
+            log(message);
+          },
+        },
+      },
     );
     expect(log.mock.calls.flat()).toEqual(["1", "2"]);
   });
@@ -374,7 +444,10 @@ describe("a failing node", () => {
     const engine = new TestEngine();
     engine.memory.cut = (events) => {
       // The call only comes back when the other node has failed, and LangGraph has given the run up.
-      if (events.some(({ type }) => type === "node_failed")) setTimeout(() => { finish(); }, 10);
+      if (events.some(({ type }) => type === "node_failed"))
+        setTimeout(() => {
+          finish();
+        }, 10);
       return false;
     };
     const run = await engine.create(agent, {});
@@ -398,13 +471,15 @@ describe("a failing node", () => {
     ["null", null, ""],
   ])("that throws %s - fails the run with what can be read of it", async (_, thrown, message) => {
     const engine = new TestEngine();
-    const agent = oneNode({}, (() => {
+    const agent = oneNode({}, () => {
       // eslint-disable-next-line @typescript-eslint/only-throw-error -- that is what is tested
       throw thrown;
-    }) as Body);
+    });
     const run = await engine.create(agent, {});
     expect(await engine.runOn(engine.compile(agent), run)).toBe("failed");
-    expect((await engine.events(run)).at(-1)?.data).toMatchObject({ error: { message: expect.stringContaining(message) as string } });
+    expect((await engine.events(run)).at(-1)?.data).toMatchObject({
+      error: { message: expect.stringContaining(message) as string },
+    });
   });
 
   test("what a node returns and cannot be recorded - fails the run, with its place", async () => {

@@ -1,5 +1,12 @@
 import { isDeepStrictEqual } from "node:util";
-import { AIMessage, AIMessageChunk, HumanMessage, RemoveMessage, SystemMessage, ToolMessage } from "@langchain/core/messages";
+import {
+  AIMessage,
+  AIMessageChunk,
+  HumanMessage,
+  RemoveMessage,
+  SystemMessage,
+  ToolMessage,
+} from "@langchain/core/messages";
 import { Command, Overwrite, Send } from "@langchain/langgraph";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
@@ -15,7 +22,9 @@ function recorded(value: unknown): unknown {
 
 describe("codec", () => {
   test("any plain value - comes back equal, whatever its keys are called", () => {
-    const key = fc.oneof(fc.string(), fc.constantFrom("$type", "value", "constructor")).filter((k) => k !== "__proto__");
+    const key = fc
+      .oneof(fc.string(), fc.constantFrom("$type", "value", "constructor"))
+      .filter((k) => k !== "__proto__");
     const value = fc.letrec((tie) => ({
       any: fc.oneof(
         { depthSize: "small" },
@@ -83,7 +92,9 @@ describe("codec", () => {
   });
 
   test("what cannot be recorded - is refused with its place", () => {
-    class Money { cents = 1; }
+    class Money {
+      cents = 1;
+    }
     const circle: Record<string, unknown> = {};
     circle["self"] = circle;
     const cases: [unknown, string][] = [

@@ -152,7 +152,9 @@ describe("code that changed while its run waited", () => {
     await engine.runOn(engine.compile(going("pays")), run);
     // As if the route had never been recorded: a choice that is would be taken again.
     const events = engine.memory.runs.get(run)?.events ?? [];
-    vi.spyOn(engine.memory, "read").mockResolvedValue(events.map((event) => (event.type === "route_taken" ? { ...event, data: { ...event.data, route: "?" } } : event)) as never);
+    vi.spyOn(engine.memory, "read").mockResolvedValue(
+      events.map((event) => (event.type === "route_taken" ? { ...event, data: { ...event.data, route: "?" } } : event)),
+    );
     expect(await engine.attempt(engine.compile(going("idles")), run)).toBe("failed");
     vi.restoreAllMocks();
     const error = failure(await engine.events(run));
@@ -180,11 +182,17 @@ describe("code that changed while its run waited", () => {
       Promise.all([
         (async () => {
           // Asks for something of its own while the other arm computes.
-          if (slow) setTimeout(() => { release(); }, 100);
+          if (slow)
+            setTimeout(() => {
+              release();
+            }, 100);
           await tools.put({ id: slow ? "new" : "old" });
         })().catch(() => undefined),
         (async () => {
-          if (slow) await new Promise<void>((resolve) => { release = resolve; });
+          if (slow)
+            await new Promise<void>((resolve) => {
+              release = resolve;
+            });
           await tools.pay({ id: "p" });
         })(),
       ]),

@@ -29,7 +29,12 @@ class Bank {
     const fate = this.fates.shift() ?? "pays";
     if (fate === "before" || fate === "after") this.engine.memory.cut = () => true;
     if (fate !== "before") this.paid.push(effectId);
-    if (fate === "hang") await new Promise((_, reject) => { signal.addEventListener("abort", () => { reject(new Error("aborted")); }); });
+    if (fate === "hang")
+      await new Promise((_, reject) => {
+        signal.addEventListener("abort", () => {
+          reject(new Error("aborted"));
+        });
+      });
     return { receipt: effectId.slice(0, 8) };
   }
 
@@ -48,7 +53,9 @@ function payTool(bank: Bank, effect: Kind, reconcile?: (effectId: string) => unk
     output: z.object({ receipt: z.string() }),
     timeoutMs: 50,
     run: (_, { effectId, signal }) => bank.pay(effectId, signal),
-    ...(reconcile ? { reconcile: (_: object, { effectId }: { effectId: string }) => reconcile(effectId) as never } : {}),
+    ...(reconcile
+      ? { reconcile: (_: object, { effectId }: { effectId: string }) => reconcile(effectId) as never }
+      : {}),
   });
 }
 
@@ -72,7 +79,7 @@ function scene(effect: Kind, fates: Bank["fates"], reconcile?: "finds" | ((effec
     seen,
     compiled,
     agent,
-    async start() {
+    start: async () => {
       const run = await engine.create(agent, {});
       const first = await engine.attempt(compiled, run);
       engine.memory.cut = () => false;
@@ -96,32 +103,38 @@ describe("a worker that dies between the start and the end of a call", () => {
     expect(new Set(bank.paid).size).toBe(1);
   });
 
-  test.each(["before", "after"] as const)("irreversible with reconcile, %s it happened - happens exactly once", async (fate) => {
-    const { engine, bank, compiled, start } = scene("irreversible", [fate], "finds");
-    const { run, first } = await start();
-    expect(first).toBe("cut");
-    expect(await engine.runOn(compiled, run)).toBe("finished");
-    expect(bank.paid).toHaveLength(1);
-    const events = await engine.events(run);
-    expect(output(events)).toBe(bank.paid[0]?.slice(0, 8));
-    if (fate === "before") {
-      const intended = events.find(({ type }) => type === "effect_intended");
-      const repeated = events.find(({ type }) => type === "effect_repeated");
-      // Not before anything that was started can still arrive: lease and timeout.
-      expect((repeated?.at ?? 0) - (intended?.at ?? 0)).toBeGreaterThanOrEqual(SOON.leaseMs + 50);
-    }
-  });
+  test.each(["before", "after"] as const)(
+    "irreversible with reconcile, %s it happened - happens exactly once",
+    async (fate) => {
+      const { engine, bank, compiled, start } = scene("irreversible", [fate], "finds");
+      const { run, first } = await start();
+      expect(first).toBe("cut");
+      expect(await engine.runOn(compiled, run)).toBe("finished");
+      expect(bank.paid).toHaveLength(1);
+      const events = await engine.events(run);
+      expect(output(events)).toBe(bank.paid[0]?.slice(0, 8));
+      if (fate === "before") {
+        const intended = events.find(({ type }) => type === "effect_intended");
+        const repeated = events.find(({ type }) => type === "effect_repeated");
+        // Not before anything that was started can still arrive: lease and timeout.
+        expect((repeated?.at ?? 0) - (intended?.at ?? 0)).toBeGreaterThanOrEqual(SOON.leaseMs + 50);
+      }
+    },
+  );
 
-  test.each(["before", "after"] as const)("irreversible without reconcile, %s it happened - waits for a person, whatever wakes it", async (fate) => {
-    const { engine, bank, compiled, start } = scene("irreversible", [fate]);
-    const { run } = await start();
-    for (let i = 0; i < 3; i++) expect(await engine.runOn(compiled, run)).toBe("parked");
-    expect(bank.calls).toBe(1);
-    const events = await engine.events(run);
-    expect(typesOf(events).filter((type) => type === "effect_doubted")).toHaveLength(1);
-    expect(events.at(-1)?.data).toMatchObject({ waits: [{ kind: "doubt" }] });
-    expect(engine.memory.views.filter(({ view }) => view === "doubt_raised")).toHaveLength(1);
-  });
+  test.each(["before", "after"] as const)(
+    "irreversible without reconcile, %s it happened - waits for a person, whatever wakes it",
+    async (fate) => {
+      const { engine, bank, compiled, start } = scene("irreversible", [fate]);
+      const { run } = await start();
+      for (let i = 0; i < 3; i++) expect(await engine.runOn(compiled, run)).toBe("parked");
+      expect(bank.calls).toBe(1);
+      const events = await engine.events(run);
+      expect(typesOf(events).filter((type) => type === "effect_doubted")).toHaveLength(1);
+      expect(events.at(-1)?.data).toMatchObject({ waits: [{ kind: "doubt" }] });
+      expect(engine.memory.views.filter(({ view }) => view === "doubt_raised")).toHaveLength(1);
+    },
+  );
 
   test("in doubt, and it happened - goes on with the result that the person gave", async () => {
     const { engine, bank, compiled, start } = scene("irreversible", ["after"]);
@@ -237,7 +250,10 @@ describe("an attempt that has lost its lease", () => {
     const [claim] = await engine.journal.claim([run], "w", 1000);
     if (!claim) throw new Error("The run cannot be claimed.");
     let leaseMs = Infinity;
-    const services = { ...engine.services, clock: { now: Date.now, monotonicMs: () => (leaseMs === Infinity ? 0 : 1) } };
+    const services = {
+      ...engine.services,
+      clock: { now: Date.now, monotonicMs: () => (leaseMs === Infinity ? 0 : 1) },
+    };
     const attempt = await Attempt.open({ ...claim, deadlineMs: 1 }, services);
     engine.memory.cut = (events) => {
       // The lease runs out while the first call is under way.
@@ -361,6 +377,43 @@ describe("a run that fails while a call is open", () => {
       outcome: { ok: false, error: { code: "CALL_NOT_MADE" } },
       by: { id: "olga" },
     });
+    expect(bank.calls).toBe(1);
+  });
+
+  test("while another node is still replayed - does not wait for it", async () => {
+    const engine = new TestEngine({ limits: { ...SOON, replayStallMs: 60_000 } });
+    const bank = new Bank(engine, ["after"]);
+    const pay = payTool(bank, "irreversible", (id) => bank.find(id));
+    const { read } = notingTools();
+    let attempts = 0;
+    const agent: AnyAgent = defineAgent({
+      name: "fails",
+      state: State,
+      tools: { pay, read },
+      graph: ({ tools }) =>
+        new StateGraph(State)
+          .addNode("pays", async () => {
+            for (const id of ["1", "2", "3", "4", "5"]) await tools.read({ id });
+            await Promise.all([tools.read({ id: "6" }), tools.pay({})]);
+            return {};
+          })
+          .addNode("throws", async () => {
+            if (++attempts === 1) await new Promise(() => undefined);
+            throw new Error("boom");
+          })
+          .addEdge(START, "pays")
+          .addEdge(START, "throws")
+          .addEdge("pays", END)
+          .addEdge("throws", END),
+    });
+    const compiled = engine.compile(agent);
+    const run = await engine.create(agent, {});
+    expect(await engine.attempt(compiled, run)).toBe("cut");
+    engine.memory.cut = () => false;
+    expect(await engine.runOn(compiled, run)).toBe("failed");
+    const events = await engine.events(run);
+    expect(events.at(-1)?.data).toMatchObject({ error: { message: "boom" } });
+    expect(events.findLast(({ type }) => type === "effect_finished")?.data).toMatchObject({ via: "reconcile" });
     expect(bank.calls).toBe(1);
   });
 

@@ -67,24 +67,27 @@ describe("a call that is held", () => {
     ["race", "r"],
     ["any", "r"],
     ["allSettled", "fulfilled,fulfilled"],
-  ] as const)("Promise.%s around it - gives what it gives without waiting, and the node ends after it", async (way, expected) => {
-    const { called, ...tools } = notingTools();
-    const engine = new TestEngine({ say: holdPay });
-    const agent = oneNode(tools, async ({ tools }) => {
-      const both = [tools.pay({ id: "p" }), tools.read({ id: "r" })];
-      if (way === "allSettled") return (await Promise.allSettled(both)).map(({ status }) => status).join();
-      return (await (way === "race" ? Promise.race(both) : Promise.any(both))).id;
-    });
-    const compiled = engine.compile(agent);
-    const run = await engine.create(agent, {});
-    expect(await engine.runOn(compiled, run)).toBe("parked");
-    await engine.decide(run, (await engine.held(run))[0], "approve");
-    expect(await engine.runOn(compiled, run)).toBe("finished");
-    const events = await engine.events(run);
-    expect(output(events)).toBe(expected);
-    expect(called).toEqual(["r", "p"]);
-    expect(typesOf(events).slice(-3)).toEqual(["effect_finished", "node_finished", "run_finished"]);
-  });
+  ] as const)(
+    "Promise.%s around it - gives what it gives without waiting, and the node ends after it",
+    async (way, expected) => {
+      const { called, ...tools } = notingTools();
+      const engine = new TestEngine({ say: holdPay });
+      const agent = oneNode(tools, async ({ tools }) => {
+        const both = [tools.pay({ id: "p" }), tools.read({ id: "r" })];
+        if (way === "allSettled") return (await Promise.allSettled(both)).map(({ status }) => status).join();
+        return (await (way === "race" ? Promise.race(both) : Promise.any(both))).id;
+      });
+      const compiled = engine.compile(agent);
+      const run = await engine.create(agent, {});
+      expect(await engine.runOn(compiled, run)).toBe("parked");
+      await engine.decide(run, (await engine.held(run))[0], "approve");
+      expect(await engine.runOn(compiled, run)).toBe("finished");
+      const events = await engine.events(run);
+      expect(output(events)).toBe(expected);
+      expect(called).toEqual(["r", "p"]);
+      expect(typesOf(events).slice(-3)).toEqual(["effect_finished", "node_finished", "run_finished"]);
+    },
+  );
 
   test.each([
     [["approve", "approve"], "p,q"],

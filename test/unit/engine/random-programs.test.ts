@@ -37,7 +37,9 @@ describe("calls at the same time, cut off and replayed", () => {
           expect(heard).toHaveLength(source.arms.flat().length);
           // What may not be repeated was not.
           const events = await engine.events(run);
-          const paid = events.flatMap((event) => (event.type === "effect_intended" && event.data.name === "pay" ? [event.data.id] : []));
+          const paid = events.flatMap((event) =>
+            event.type === "effect_intended" && event.data.name === "pay" ? [event.data.id] : [],
+          );
           expect(paid.map((id) => world.calls.get(id))).toEqual(paid.map(() => 1));
         },
       ),

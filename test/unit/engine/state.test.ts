@@ -1,5 +1,14 @@
 import { AIMessage, HumanMessage, type BaseMessage, type BaseMessageLike } from "@langchain/core/messages";
-import { Annotation, Command, END, MessagesAnnotation, messagesStateReducer, Send, START, StateGraph } from "@langchain/langgraph";
+import {
+  Annotation,
+  Command,
+  END,
+  MessagesAnnotation,
+  messagesStateReducer,
+  Send,
+  START,
+  StateGraph,
+} from "@langchain/langgraph";
 import { defineAgent, type AnyAgent } from "signalbox";
 import { describe, expect, test } from "vitest";
 import type { JournalEvent } from "../../../runtime/core/events.ts";
@@ -16,7 +25,11 @@ function output(events: readonly JournalEvent[]): Record<string, unknown> {
 }
 
 /** Runs an agent that parks once at a call of `pay`, approves it, and gives the events; `attempts` cuts in between. */
-async function parkAndFinish(agent: AnyAgent, input: unknown, engine = new TestEngine({ say: holdPay })): Promise<JournalEvent[]> {
+async function parkAndFinish(
+  agent: AnyAgent,
+  input: unknown,
+  engine = new TestEngine({ say: holdPay }),
+): Promise<JournalEvent[]> {
   const compiled = engine.compile(agent);
   const run = await engine.create(agent, input);
   expect(await engine.runOn(compiled, run)).toBe("parked");
@@ -41,39 +54,55 @@ describe("messages", () => {
     ["two strings", ["user", "hi"]],
     ["a tuple in a list", [["user", "hi"]]],
     ["raw role and content", { role: "assistant", content: "hi" }],
-    ["a list of all sorts", ["one", { role: "user", content: "two" }, ["ai", "three"], new HumanMessage("four"), new AIMessage({ content: "five", id: "5" })]],
+    [
+      "a list of all sorts",
+      [
+        "one",
+        { role: "user", content: "two" },
+        ["ai", "three"],
+        new HumanMessage("four"),
+        new AIMessage({ content: "five", id: "5" }),
+      ],
+    ],
   ];
 
-  test.each(likes)("%s, from a node, from a Command and as input - has the same id in every attempt", async (_, like) => {
-    const { called: __, ...tools } = notingTools();
-    const seen: string[][] = [];
-    const ids = (messages: BaseMessage[]): (string | undefined)[] => messages.map(({ id }) => id);
-    const agent = defineAgent({
-      name: "talks",
-      state: MessagesAnnotation,
-      tools,
-      graph: ({ tools }) =>
-        new StateGraph(MessagesAnnotation)
-          .addNode("says", () => ({ messages: like }) as never)
-          .addNode("commands", () => new Command({ update: { messages: like }, goto: "tuples" }) as never, { ends: ["tuples"] })
-          .addNode("tuples", () => new Command({ update: [["messages", like]] as never, goto: "lists" }) as never, { ends: ["lists"] })
-          .addNode("lists", () => [new Command({ update: { messages: like } }), { messages: like }] as never)
-          .addNode("pays", async ({ messages }) => {
-            seen.push(ids(messages) as string[]);
-            await tools.pay({ id: "p" });
-            return {};
-          })
-          .addEdge(START, "says")
-          .addEdge("says", "commands")
-          .addEdge("lists", "pays")
-          .addEdge("pays", END),
-    });
-    const events = await parkAndFinish(agent, { messages: like });
-    expect(seen).toHaveLength(3);
-    expect(seen[1]).toEqual(seen[0]);
-    expect(seen[2]).toEqual(seen[0]);
-    expect(projected(events)).toEqual(output(events));
-  });
+  test.each(likes)(
+    "%s, from a node, from a Command and as input - has the same id in every attempt",
+    async (_, like) => {
+      const { called: __, ...tools } = notingTools();
+      const seen: string[][] = [];
+      const ids = (messages: BaseMessage[]): (string | undefined)[] => messages.map(({ id }) => id);
+      const agent = defineAgent({
+        name: "talks",
+        state: MessagesAnnotation,
+        tools,
+        graph: ({ tools }) =>
+          new StateGraph(MessagesAnnotation)
+            .addNode("says", () => ({ messages: like }) as never)
+            .addNode("commands", () => new Command({ update: { messages: like }, goto: "tuples" }) as never, {
+              ends: ["tuples"],
+            })
+            .addNode("tuples", () => new Command({ update: [["messages", like]] as never, goto: "lists" }) as never, {
+              ends: ["lists"],
+            })
+            .addNode("lists", () => [new Command({ update: { messages: like } }), { messages: like }] as never)
+            .addNode("pays", async ({ messages }) => {
+              seen.push(ids(messages) as string[]);
+              await tools.pay({ id: "p" });
+              return {};
+            })
+            .addEdge(START, "says")
+            .addEdge("says", "commands")
+            .addEdge("lists", "pays")
+            .addEdge("pays", END),
+      });
+      const events = await parkAndFinish(agent, { messages: like });
+      expect(seen).toHaveLength(3);
+      expect(seen[1]).toEqual(seen[0]);
+      expect(seen[2]).toEqual(seen[0]);
+      expect(projected(events)).toEqual(output(events));
+    },
+  );
 
   test("one object that several runs say - has an id of its own in each", async () => {
     const GREETING = new AIMessage("Welcome.");
@@ -100,7 +129,7 @@ describe("messages", () => {
 
   test("one message in two channels - stays one", async () => {
     const State = Annotation.Root({
-      messages: Annotation<BaseMessage[], BaseMessageLike[]>({ reducer: messagesStateReducer as never, default: () => [] }),
+      messages: Annotation<BaseMessage[], BaseMessageLike[]>({ reducer: messagesStateReducer, default: () => [] }),
       last: Annotation<BaseMessage>(),
     });
     const agent = defineAgent({
@@ -156,7 +185,7 @@ describe("the state", () => {
               when: new Date(item.n),
             };
           })
-          .addNode("same", (state) => state.items.length > 0 ? { items: state.items, when: state.when } : {})
+          .addNode("same", (state) => (state.items.length > 0 ? { items: state.items, when: state.when } : {}))
           .addNode("pays", async () => {
             await tools.pay({ id: "p" });
             return {};
@@ -228,7 +257,9 @@ describe("the state", () => {
 
   test("a reducer that depends on chance - is found in fast-forward, before anything is called", async () => {
     const { called, ...tools } = notingTools();
-    const State = Annotation.Root({ x: Annotation<number>({ reducer: (_, b) => b + Math.random(), default: () => 0 }) });
+    const State = Annotation.Root({
+      x: Annotation<number>({ reducer: (_, b) => b + Math.random(), default: () => 0 }),
+    });
     const agent = defineAgent({
       name: "dice",
       state: State,
@@ -291,7 +322,10 @@ describe("the state", () => {
 
   test("a loop of 200 supersteps - fast-forwards to where it was", async () => {
     const { called, ...tools } = notingTools();
-    const State = Annotation.Root({ n: Annotation<number>(), log: Annotation<number[]>({ reducer: (a, b) => a.concat(b), default: () => [] }) });
+    const State = Annotation.Root({
+      n: Annotation<number>(),
+      log: Annotation<number[]>({ reducer: (a, b) => a.concat(b), default: () => [] }),
+    });
     let bodies = 0;
     const agent = defineAgent({
       name: "loops",
@@ -388,10 +422,17 @@ describe("branches", () => {
             const read = await tools.read({ id: item.id });
             // What a branch was sent is its own.
             item.id = "changed";
-            const put = Number(read.id) % 10 === 7 ? await tools.pay({ id: `p${read.id}` }) : await tools.put({ id: `w${read.id}` });
+            const put =
+              Number(read.id) % 10 === 7
+                ? await tools.pay({ id: `p${read.id}` })
+                : await tools.put({ id: `w${read.id}` });
             return { all: [put.id] };
           })
-          .addConditionalEdges(START, () => Array.from({ length: 50 }, (_, i) => new Send("one", { item: { id: String(i) } })), ["one"])
+          .addConditionalEdges(
+            START,
+            () => Array.from({ length: 50 }, (_, i) => new Send("one", { item: { id: String(i) } })),
+            ["one"],
+          )
           .addEdge("one", END),
     });
     const events = await parkAndFinish(agent, {});
@@ -413,9 +454,13 @@ describe("branches", () => {
       tools,
       graph: ({ tools }) =>
         new StateGraph(State)
-          .addNode("first", () => new Command({ update: { log: ["first"] }, goto: ["second", new Send("third", { log: ["sent"] })] }), {
-            ends: ["second", "third"],
-          })
+          .addNode(
+            "first",
+            () => new Command({ update: { log: ["first"] }, goto: ["second", new Send("third", { log: ["sent"] })] }),
+            {
+              ends: ["second", "third"],
+            },
+          )
           .addNode("second", async () => ({ log: [(await tools.pay({ id: "second" })).id] }))
           .addNode("third", async ({ log }) => ({ log: [(await tools.put({ id: `third-${log.join()}` })).id] }))
           .addEdge(START, "first")
@@ -481,7 +526,12 @@ describe("what is not governed", () => {
         },
       });
     for (const where of ["node", "defaults"] as const) {
-      expect(() => new TestEngine().compile(on(where))).toThrow(expect.objectContaining({ code: "UNSUPPORTED_GRAPH", message: expect.stringContaining(option) as string }) as Error);
+      expect(() => new TestEngine().compile(on(where))).toThrow(
+        expect.objectContaining({
+          code: "UNSUPPORTED_GRAPH",
+          message: expect.stringContaining(option) as string,
+        }) as Error,
+      );
     }
   });
 });

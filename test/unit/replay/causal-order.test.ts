@@ -18,10 +18,7 @@ function session(clocks: readonly number[]): JournalEvent[][] {
       event("a", 4, at(3), "effect_finished", { child: { run: "b", seq: 2 } }),
       event("a", 5, at(4), "run_finished", {}),
     ],
-    [
-      event("b", 1, at(5), "run_started", { cause: { run: "a", seq: 2 } }),
-      event("b", 2, at(6), "run_finished", {}),
-    ],
+    [event("b", 1, at(5), "run_started", { cause: { run: "a", seq: 2 } }), event("b", 2, at(6), "run_finished", {})],
   ];
 }
 
@@ -31,7 +28,15 @@ describe("causal order", () => {
       fc.property(fc.array(fc.integer({ min: -500, max: 500 }), { minLength: 7, maxLength: 7 }), (clocks) => {
         const runs = session(clocks);
         const ordered = causalOrder(runs).map(({ run, seq }) => `${run}${String(seq)}`);
-        for (const [before, after] of [["a1", "a2"], ["a2", "a3"], ["a3", "a4"], ["a4", "a5"], ["a2", "b1"], ["b1", "b2"], ["b2", "a4"]] as const) {
+        for (const [before, after] of [
+          ["a1", "a2"],
+          ["a2", "a3"],
+          ["a3", "a4"],
+          ["a4", "a5"],
+          ["a2", "b1"],
+          ["b1", "b2"],
+          ["b2", "a4"],
+        ] as const) {
           expect(ordered.indexOf(before)).toBeLessThan(ordered.indexOf(after));
         }
         expect(causalOrder(runs.toReversed()).map(({ run, seq }) => `${run}${String(seq)}`)).toEqual(ordered);

@@ -1,6 +1,6 @@
 /**
  * Run as a process of its own, to be killed: a worker of the bank project. Prints `ready`, and `held` once its
- * call stands where it was told to. Usage: bank-worker DATABASE_URL NATS_URL LEDGER RULES RECONCILE HOLD
+ * call stands where it was told to. Usage: bank-worker-process DATABASE_URL NATS_URL LEDGER RULES RECONCILE HOLD
  */
 import pino from "pino";
 import { startWorker } from "../../runtime/platform/worker-process.ts";
