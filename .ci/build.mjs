@@ -2,7 +2,7 @@
 // reads at run time, and the console's pages. A build that fails leaves the former `dist` alone.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, copyFile, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -19,6 +19,7 @@ const PAGES = path.join(root, "console/web");
 
 try {
   await compile();
+  await assertPathsRewritten();
   await copyAssets();
   await buildPages();
   await swap();
@@ -44,6 +45,17 @@ async function compile() {
   // npm makes a package's commands executable when it installs them; this is for running them from here.
   const main = path.join(next, "runtime/cli/main.js");
   if (existsSync(main)) await chmod(main, 0o755);
+}
+
+/** The compiler leaves the path of a dynamic import alone in a function that has `await using` (TypeScript 6.0). */
+async function assertPathsRewritten() {
+  for (const entry of await readdir(next, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !entry.name.endsWith(".js")) continue;
+    const file = path.join(entry.parentPath, entry.name);
+    const left = /\bimport\("\.[^"]*\.ts"\)/.exec(await readFile(file, "utf8"));
+    if (left)
+      throw new Error(`${path.relative(next, file)} still has ${left[0]}: move it out of the function with "using".`);
+  }
 }
 
 async function copyAssets() {

@@ -42,7 +42,7 @@ export function addRunCommand(program: Command): void {
       if (own) await migrate(own.databaseUrl);
       await using _worker = own
         ? await (
-            await import("../../platform/worker-process.ts")
+            await workerProcess()
           ).startWorker({ config, databaseUrl: own.databaseUrl, nats: own.nats.worker, log: createLog("warn") })
         : null;
       await using session = await connect(global, config);
@@ -57,6 +57,11 @@ export function addRunCommand(program: Command): void {
       print(global.json, ended, () => (follow ? summary(ended) : `Started the session ${ended.session}.`));
       if (ended.status === "failed") process.exitCode = EXIT.check;
     });
+}
+
+/** Not within a function that has `await using`: there the compiler leaves the path of an import as it is. */
+function workerProcess(): Promise<typeof import("../../platform/worker-process.ts")> {
+  return import("../../platform/worker-process.ts");
 }
 
 async function readInput(file: string): Promise<JsonValue> {

@@ -116,8 +116,9 @@ async function dev(
 ): Promise<void> {
   const global = globalOptions(command);
   const { path, config } = await configOf(global);
-  const { startDev } = await import("../../platform/dev.ts");
-  await using running = await startDev({
+  await using running = await (
+    await devPlatform()
+  ).startDev({
     config,
     configPath: path,
     main: MAIN,
@@ -157,6 +158,11 @@ async function dev(
   process.stdout.write(`${pc.dim("Ctrl-C stops everything; what is recorded stays.")}\n`);
   await stopped;
   process.stdout.write("Stopping.\n");
+}
+
+/** Not within a function that has `await using`: there the compiler leaves the path of an import as it is. */
+function devPlatform(): Promise<typeof import("../../platform/dev.ts")> {
+  return import("../../platform/dev.ts");
 }
 
 /** Resolves at SIGINT or SIGTERM, or when the parent is gone; a second signal ends the process at once. */
