@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { removeDataFolder } from "../../runtime/stack/index.ts";
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -42,7 +43,11 @@ export async function newcomersFolder(): Promise<NewcomersFolder> {
         return { code: typeof code === "number" ? code : -1, stdout: stdout ?? "", stderr: stderr ?? "" };
       }
     },
-    [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }),
+    async [Symbol.asyncDispose]() {
+      // The servers' data may be elsewhere: where the user that they run as can read it.
+      await removeDataFolder(join(path, ".signalbox"));
+      await rm(path, { recursive: true, force: true });
+    },
   };
 }
 
