@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import type { JournalEvent } from "../core/events.ts";
+import type { JournalEvent } from "./events.ts";
 
 /** What the first event of every run has in the place of a previous hash. */
 export const GENESIS = "0".repeat(64);

@@ -4,7 +4,7 @@ import type { Database, Sql } from "../core/database.ts";
 import { EVENT_VERSION, type EventData, type JournalEvent, type NewEvent } from "../core/events.ts";
 import type { Appended, AppendOptions, Claim, Journal, MailboxMessage, NewRun, RunHead } from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
-import { eventHash, GENESIS, payloadHash } from "./chain.ts";
+import { eventHash, GENESIS, payloadHash } from "../core/chain.ts";
 import { CorruptJournalError } from "./errors.ts";
 import { CLAIM_ANY, CLAIM_RUNS, CREATE_RUN, DELIVER, MAILBOX, READ_BLOBS, READ_RUN, RELEASE, RENEW } from "./sql.ts";
 import { blobOf, hexToBytes, storedPayload } from "./payload.ts";

@@ -2,7 +2,7 @@ import { canonicalJson } from "../core/canonical.ts";
 import type { Clock } from "../core/clock.ts";
 import { EVENT_VERSION, type JournalEvent, type NewEvent, type RunStatus } from "../core/events.ts";
 import type { Appended, AppendOptions, RunHead, ViewWrite } from "../core/journal.ts";
-import { eventHash, payloadHash } from "./chain.ts";
+import { eventHash, payloadHash } from "../core/chain.ts";
 import { openConnection, type Connection } from "./database.ts";
 import { DatabaseUnavailableError, FencedError } from "./errors.ts";
 import { hexToBytes, storedPayload } from "./payload.ts";

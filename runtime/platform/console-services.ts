@@ -4,13 +4,11 @@ import { getApproval, listApprovals, listDoubts, pendingApprovals } from "../app
 import { verify } from "../audit/verify.ts";
 import type { NatsBus } from "../bus/nats-bus.ts";
 import type { SignalboxConfig } from "../config.ts";
-import { sha256 } from "../core/canonical.ts";
 import type { ConsoleServices } from "../core/console-services.ts";
 import type { Database } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { Journal } from "../core/journal.ts";
 import { actorOf } from "../core/people.ts";
-import { verifyChain } from "../journal/chain.ts";
 import { deliverIn } from "../journal/deliver.ts";
 import {
   eventsAfter,
@@ -45,7 +43,7 @@ export function createServices(context: ServicesContext): ConsoleServices {
     sessionSummaries: (sessions) => sessionSummaries(context, sessions),
     sessionView: (session) => sessionView(context, session),
     sessionState: (session, at) => sessionState(context, session, at),
-    verifySession: (session) => verify({ database, verifyChain, sha256 }, session),
+    verifySession: (session) => verify(database, session),
     eventsAfter: (session, cursor, limit) => eventsAfter(context, session, cursor, limit),
     listApprovals: (reader, query) => listApprovals(database, reader, query),
     getApproval: (reader, approval) => getApproval(database, reader, approval),

@@ -18,7 +18,7 @@ import type {
   ViewWrite,
 } from "../../runtime/core/journal.ts";
 import type { JsonValue } from "../../runtime/core/json.ts";
-import { eventHash, GENESIS, payloadHash } from "../../runtime/journal/chain.ts";
+import { eventHash, GENESIS, payloadHash } from "../../runtime/core/chain.ts";
 import { FencedError } from "../../runtime/journal/errors.ts";
 
 interface StoredRun {

@@ -1,8 +1,6 @@
 import type { Command } from "commander";
 import pc from "picocolors";
 import { verify } from "../../audit/verify.ts";
-import { sha256 } from "../../core/canonical.ts";
-import { verifyChain } from "../../journal/chain.ts";
 import { connect, globalOptions } from "../context.ts";
 import { EXIT, print } from "../output.ts";
 
@@ -16,7 +14,7 @@ export function addAuditCommands(program: Command): void {
     .action(async (session: string | undefined, _options: unknown, command: Command) => {
       const global = globalOptions(command);
       await using connected = await connect(global);
-      const report = await verify({ database: connected.database, verifyChain, sha256 }, session ?? null);
+      const report = await verify(connected.database, session ?? null);
       print(global.json, report, () =>
         report.verified
           ? `${pc.green("verified")} ${String(report.events)} events in ${String(report.runs)} runs are what was recorded.`

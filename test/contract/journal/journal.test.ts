@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NewEvent } from "../../../runtime/core/events.ts";
 import type { ViewWrite } from "../../../runtime/core/journal.ts";
 import type { Verdict } from "../../../runtime/core/verdict.ts";
-import { verifyChain, type StoredEvent } from "../../../runtime/journal/chain.ts";
+import { verifyChain, type StoredEvent } from "../../../runtime/core/chain.ts";
 import { openConnection } from "../../../runtime/journal/database.ts";
 import { deliverIn } from "../../../runtime/journal/deliver.ts";
 import { FencedError } from "../../../runtime/journal/errors.ts";

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NewEvent } from "../../../runtime/core/events.ts";
 import type { Journal } from "../../../runtime/core/journal.ts";
 import { FencedError } from "../../../runtime/journal/errors.ts";
-import { verifyChain, type StoredEvent } from "../../../runtime/journal/chain.ts";
+import { verifyChain, type StoredEvent } from "../../../runtime/core/chain.ts";
 import { createTestDatabase, type TestDatabase } from "../../support/database.ts";
 import { isEnd, TestEngine } from "../../support/engine.ts";
 import { openJournal, type TestJournal } from "../../support/journal.ts";
