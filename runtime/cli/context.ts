@@ -109,3 +109,13 @@ export async function signedIn(people: People): Promise<Principal> {
 export function createLog(level = process.env["LOG_LEVEL"] ?? "info"): Logger {
   return pino({ level }, pino.destination({ dest: 2, sync: true }));
 }
+
+/**
+ * A promise that an agent's or a tool's code left unwatched must not end a process in which other runs are
+ * under way: the record of each is safe either way. It is reported, because it is an error in that code.
+ */
+export function surviveStrayRejections(log: Logger): void {
+  process.on("unhandledRejection", (error) => {
+    log.error({ err: error }, "A promise was rejected and nobody watched it: an await is missing in an agent or tool.");
+  });
+}

@@ -9,7 +9,7 @@ import type { CompiledAgent } from "./compile-agent.ts";
 import { BadMessageError, LeaseLostError, WorkerStoppingError } from "./errors.ts";
 import type { Mailer } from "./mailer.ts";
 import { recordableError } from "./recordable-error.ts";
-import { Slots } from "./slots.ts";
+import { Slots, type Slot } from "./slots.ts";
 
 export interface WorkerOptions extends AttemptServices {
   readonly agents: ReadonlyMap<string, CompiledAgent>;
@@ -36,7 +36,11 @@ export class Worker {
   readonly #slots: Slots;
   readonly #active = new Map<string, Attempt>();
   readonly #working = new Set<Promise<void>>();
+  /** Claims that have been asked for: what comes of them is still this worker's to do, or to give back. */
+  readonly #taking = new Set<Promise<void>>();
   #stopping = false;
+  /** The time to drain is up: what is still claimed is given back untouched. */
+  #cutOff = false;
   #sweep: NodeJS.Timeout | null = null;
   #renew: NodeJS.Timeout | null = null;
   #sweeping: Promise<void> | null = null;
@@ -89,6 +93,16 @@ export class Worker {
   async #inSlot(get: () => Promise<Claim | null>): Promise<void> {
     this.#assertTaking();
     const slot = await this.#slots.take();
+    const taking = this.#fill(slot, get);
+    this.#taking.add(taking);
+    try {
+      await taking;
+    } finally {
+      this.#taking.delete(taking);
+    }
+  }
+
+  async #fill(slot: Slot, get: () => Promise<Claim | null>): Promise<void> {
     let claim: Claim | null = null;
     try {
       this.#assertTaking();
@@ -105,7 +119,7 @@ export class Worker {
   }
 
   /** Works on a claimed run in the background. */
-  #start(claim: Claim, slot: { free: () => void }): void {
+  #start(claim: Claim, slot: Slot): void {
     const work = this.#work(claim)
       .catch((error: unknown) => {
         this.#options.onTrouble("working on a run", recordableError(error), { run: claim.head.run });
@@ -134,7 +148,7 @@ export class Worker {
     const { agents, journal, onTrouble } = this.#options;
     const { run } = claim.head;
     const agent = agents.get(claim.head.agent);
-    if (!agent) {
+    if (!agent || this.#cutOff) {
       await journal.release(claim.head);
       return null;
     }
@@ -272,6 +286,7 @@ export class Worker {
     this.#slots.wakeAll();
     await this.#sweeping;
     if (!(await this.#idleWithin(drainMs))) {
+      this.#cutOff = true;
       const stopping = new WorkerStoppingError("The worker stopped before the attempt had ended.");
       for (const attempt of this.#active.values()) attempt.abort(stopping);
       await this.#idleWithin(LET_GO_MS);
@@ -290,7 +305,9 @@ export class Worker {
       }, ms);
     });
     const idle = (async () => {
-      while (this.#working.size > 0) await Promise.all(this.#working);
+      while (this.#working.size + this.#taking.size > 0) {
+        await Promise.allSettled([...this.#working, ...this.#taking]);
+      }
       return true;
     })();
     try {
@@ -301,7 +318,7 @@ export class Worker {
   }
 }
 
-const NO_SLOT = { free: (): void => undefined };
+const NO_SLOT: Slot = { free: (): void => undefined };
 
 function lost(attempt: Attempt): LeaseLostError {
   return new LeaseLostError(

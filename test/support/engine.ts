@@ -37,7 +37,7 @@ export const HELD: Partial<Verdict> = {
 };
 export const DENIED: Partial<Verdict> = { decision: "deny", reason: "The test denies it." };
 
-const NO_BUS: Bus = {
+export const NO_BUS: Bus = {
   wake: () => undefined,
   mail: () => Promise.resolve(),
   live: () => undefined,

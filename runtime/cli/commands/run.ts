@@ -10,7 +10,7 @@ import type { SessionSummary } from "../../core/protocol.ts";
 import { openConnection } from "../../journal/database.ts";
 import { migrate } from "../../journal/migrate.ts";
 import { findRunningStack, startStack } from "../../stack/index.ts";
-import { configOf, connect, createLog, globalOptions, signedIn } from "../context.ts";
+import { configOf, connect, createLog, globalOptions, signedIn, surviveStrayRejections } from "../context.ts";
 import { describeEvent } from "../describe-event.ts";
 import { EXIT, print, progress } from "../output.ts";
 import { parseJson } from "./approvals.ts";
@@ -33,6 +33,7 @@ export function addRunCommand(program: Command): void {
       const global = globalOptions(command);
       const { config } = await configOf(global);
       const input = await readInput(options.input);
+      const log = createLog("warn");
       const named = Boolean(process.env["DATABASE_URL"] && process.env["NATS_URL"]);
       // Nothing runs here yet: this command brings what it needs, and takes it down again.
       await using own =
@@ -40,10 +41,11 @@ export function addRunCommand(program: Command): void {
           ? null
           : await startStack({ dataDir: global.data, open: openConnection, report: progress });
       if (own) await migrate(own.databaseUrl);
+      if (own) surviveStrayRejections(log);
       await using _worker = own
         ? await (
             await workerProcess()
-          ).startWorker({ config, databaseUrl: own.databaseUrl, nats: own.nats.worker, log: createLog("warn") })
+          ).startWorker({ config, databaseUrl: own.databaseUrl, nats: own.nats.worker, log })
         : null;
       await using session = await connect(global, config);
       const by = process.env["SIGNALBOX_TOKEN"] ? await signedIn(session.people) : CLI;

@@ -2,10 +2,11 @@ import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import pc from "picocolors";
+import { InvalidInputError } from "../../core/errors.ts";
 import { openConnection } from "../../journal/database.ts";
 import { migrate } from "../../journal/migrate.ts";
 import { startStack } from "../../stack/index.ts";
-import { configOf, createLog, globalOptions, runningStack } from "../context.ts";
+import { configOf, createLog, globalOptions, runningStack, surviveStrayRejections } from "../context.ts";
 import { print, progress } from "../output.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url)).replace(
@@ -46,6 +47,7 @@ export function addServerCommands(program: Command): void {
       const { config } = await configOf(global);
       const stack = await runningStack(global);
       const log = createLog();
+      surviveStrayRejections(log);
       const { startWorker } = await import("../../platform/worker-process.ts");
       const worker = await startWorker({
         config,
@@ -115,6 +117,11 @@ async function dev(
   command: Command,
 ): Promise<void> {
   const global = globalOptions(command);
+  if (options.fresh === true && process.env["DATABASE_URL"]) {
+    throw new InvalidInputError(
+      "--fresh throws away the private servers' data, and DATABASE_URL names a database of your own: nothing was thrown away. Empty that database yourself, or unset DATABASE_URL.",
+    );
+  }
   const { path, config } = await configOf(global);
   await using running = await (
     await devPlatform()
