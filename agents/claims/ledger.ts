@@ -65,7 +65,7 @@ export function openLedger({ path, delayMs = 0 }: LedgerOptions): Ledger {
 }
 
 /**
- * The ledger that the environment names: `SIGNALBOX_LEDGER` is its file (default: `claims/ledger.jsonl`
+ * The ledger that the environment names: `SIGNALBOX_LEDGER` is its file (default: `samples/claims/ledger.jsonl`
  * in `SIGNALBOX_DATA`, which is `.signalbox` by default), `SIGNALBOX_LEDGER_DELAY_MS` how slow the bank is.
  */
 export function ledgerFromEnvironment(env: Readonly<Record<string, string | undefined>> = process.env): Ledger {
@@ -78,7 +78,7 @@ export function ledgerFromEnvironment(env: Readonly<Record<string, string | unde
 
 /** Where the team keeps what is outside the platform's database: the ledger and the letters. */
 export function claimsFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
-  return join(env["SIGNALBOX_DATA"] ?? ".signalbox", "claims");
+  return join(env["SIGNALBOX_DATA"] ?? ".signalbox", "samples", "claims");
 }
 
 /** One write of the whole line in append mode, so that lines of several processes never mix; then fsync. */

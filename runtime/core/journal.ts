@@ -115,10 +115,12 @@ export interface MailboxMessage {
 export interface Journal {
   append(head: RunHead, events: readonly NewEvent[], options?: AppendOptions): Appended;
   /**
-   * Creates a run with its `run_started` event; a second time with the same id changes nothing and gives
-   * null. With `claimFor`, the run is created claimed by that worker.
+   * Creates a run with its `run_started` event; a second time with the same id, or with the same agent and
+   * key, changes nothing and gives null. With `claimFor`, the run is created claimed by that worker.
    */
   create(run: NewRun, claimFor?: { readonly worker: string; readonly leaseMs: number }): Promise<Claim | null>;
+  /** The run that was started with this agent and key, and its input; null if there is none. */
+  startedWith(agent: string, key: string): Promise<{ readonly run: string; readonly input: JsonValue } | null>;
   /** Claims those of the runs that are ready, or whose lease has expired. */
   claim(runs: readonly string[], worker: string, leaseMs: number): Promise<Claim[]>;
   /** Claims up to `limit` runs of these agents that are ready since `olderThanMs`, or whose lease has expired. */

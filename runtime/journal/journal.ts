@@ -6,7 +6,18 @@ import type { Appended, AppendOptions, Claim, Journal, MailboxMessage, NewRun, R
 import type { JsonValue } from "../core/json.ts";
 import { eventHash, GENESIS, payloadHash } from "../core/chain.ts";
 import { CorruptJournalError } from "./errors.ts";
-import { CLAIM_ANY, CLAIM_RUNS, CREATE_RUN, DELIVER, MAILBOX, READ_BLOBS, READ_RUN, RELEASE, RENEW } from "./sql.ts";
+import {
+  CLAIM_ANY,
+  CLAIM_RUNS,
+  CREATE_RUN,
+  DELIVER,
+  MAILBOX,
+  READ_BLOBS,
+  READ_RUN,
+  RELEASE,
+  RENEW,
+  STARTED_WITH,
+} from "./sql.ts";
 import { blobOf, hexToBytes, storedPayload } from "./payload.ts";
 import type { JournalWriter } from "./writer.ts";
 
@@ -106,6 +117,12 @@ export class PostgresJournal implements Journal {
       parent: run.parent,
       deadlineMs: askedAtMs + (claimFor?.leaseMs ?? 0),
     };
+  }
+
+  async startedWith(agent: string, key: string): Promise<{ readonly run: string; readonly input: JsonValue } | null> {
+    const rows = await this.#database.query<EventRow>(STARTED_WITH, [agent, key], "started_with");
+    const [first] = toEvents(await withBlobs(this.#database, rows), GENESIS);
+    return first?.type === "run_started" ? { run: first.run, input: first.data.input } : null;
   }
 
   claim(runs: readonly string[], worker: string, leaseMs: number): Promise<Claim[]> {

@@ -52,8 +52,8 @@ export const HEADS = `
 select run_id, epoch, encode(head_hash, 'hex') as head_hash, status from runs where run_id = any($1::uuid[])`;
 
 /**
- * A new run with its first event, in one statement; a run that exists stays as it is. With a worker
- * ($12), it is created claimed. $16 and $17 are the blob of a first payload that is too large for a row.
+ * A new run with its first event, in one statement; a run that exists (by its id, or by its agent and
+ * start key) stays as it is. With a worker ($12), it is created claimed. $16 and $17 are the blob of a first payload that is too large for a row.
  */
 export const CREATE_RUN = `
 with created as (
@@ -63,7 +63,7 @@ with created as (
     case when $12::text is null then 'ready' else 'running' end,
     case when $12::text is null then 0 else 1 end,
     $12, clock_timestamp() + $13 * interval '1 millisecond'
-  on conflict (run_id) do nothing
+  on conflict do nothing
   returning run_id
 ), blob as (
   insert into blobs (hash, data) select $16::bytea, $17::text from created where $16::bytea is not null
@@ -125,6 +125,11 @@ returning r.run_id`;
 export const RELEASE = `
 update runs set status = 'ready', ready_at = clock_timestamp(), lease_owner = null, lease_until = null
 where run_id = $1 and epoch = $2 and status = 'running'`;
+
+export const STARTED_WITH = `
+select e.run_id, e.seq, e.type, e.v, e.at, e.data, encode(e.hash, 'hex') as hash
+from runs r join events e on e.run_id = r.run_id and e.seq = 1
+where r.agent = $1 and r.start_key = $2`;
 
 /** From event $2 on, so that the event before the wanted ones is there to chain on. */
 export const READ_RUN = `

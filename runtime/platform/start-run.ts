@@ -1,17 +1,19 @@
 import { encode } from "../engine/codec.ts";
 import { agentVersion } from "../engine/compile-agent.ts";
-import { derivedUuid, randomIds } from "../core/ids.ts";
+import { canonicalJson } from "../core/canonical.ts";
+import { randomIds } from "../core/ids.ts";
 import { InvalidInputError, NotFoundError } from "../core/errors.ts";
 import type { Journal } from "../core/journal.ts";
 import type { Actor } from "../core/people.ts";
 import type { Bus } from "../core/bus.ts";
 import type { SignalboxConfig } from "../config.ts";
+import { StartKeyUsedError } from "./errors.ts";
 
 export interface StartOptions {
   readonly agent: string;
   readonly input: unknown;
   readonly startedBy: Actor;
-  /** Starting again with the same agent and key gives the same run. */
+  /** Starting again with the same agent, key and input gives the same run. */
   readonly key?: string | undefined;
 }
 
@@ -19,7 +21,8 @@ export interface StartOptions {
  * Starts a run, and with it a session.
  *
  * @returns the run's id, and whether it is new.
- * @throws `NotFoundError` if there is no such agent, `InvalidInputError` if the input does not fit its schema.
+ * @throws `NotFoundError` if there is no such agent, `InvalidInputError` if the input does not fit its schema,
+ *   `StartKeyUsedError` if the key has started a run with another input.
  */
 export async function startRun(
   context: {
@@ -50,18 +53,28 @@ export async function startRun(
   }
   const version = context.versions.get(agent.name) ?? agentVersion(agent);
   context.versions.set(agent.name, version);
-  const run = options.key === undefined ? randomIds.next() : derivedUuid("run", agent.name, options.key);
-  const created = await context.journal.create({
+  const run = randomIds.next();
+  const key = options.key ?? null;
+  const input = encode(parsed ? parsed.data : options.input);
+  const { journal, bus } = context;
+  const created = await journal.create({
     run,
     session: run,
     parent: null,
     agent: agent.name,
     version,
-    key: options.key ?? null,
+    key,
     startedBy: options.startedBy,
     depth: 0,
-    input: encode(parsed ? parsed.data : options.input),
+    input,
   });
-  context.bus.wake(agent.name, [run]);
-  return { run, created: created !== null };
+  const before = created === null && key !== null ? await journal.startedWith(agent.name, key) : null;
+  if (before && canonicalJson(before.input) !== canonicalJson(input)) {
+    throw new StartKeyUsedError(
+      `The key "${String(key)}" has started the session ${before.run} of ${agent.name} with another input. Nothing was started: use another key, or the same input.`,
+      { details: { agent: agent.name, key, session: before.run } },
+    );
+  }
+  bus.wake(agent.name, [before?.run ?? run]);
+  return { run: before?.run ?? run, created: before === null };
 }

@@ -15,6 +15,18 @@ export interface WorkerChildOptions {
   /** More options of `signalbox worker`. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** Told of a worker that ended without being asked to, and when it is started again. */
+  readonly onDeath?: (death: WorkerDeath) => void;
+}
+
+export interface WorkerDeath {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  /** How long it had lived. */
+  readonly aliveMs: number;
+  /** When it is started again. */
+  readonly againInMs: number;
+  readonly log: string;
 }
 
 /** A worker in a process of its own that is started again whenever it dies. */
@@ -29,17 +41,26 @@ export interface WorkerChild {
 }
 
 const RESTART_MS = 300;
+const LONGEST_RESTART_MS = 30_000;
+/** A worker that lived this long had started well: what ended it is news. */
+const LIVED_MS = 10_000;
+/** More than the worker's own time to drain. */
+const STOP_WITHIN_MS = 20_000;
 
 /** Starts a worker process; its log goes to the data folder. It ends when this process ends. */
 export async function startWorkerChild(options: WorkerChildOptions): Promise<WorkerChild> {
   const logs = join(options.dataDir, "logs");
   await mkdir(logs, { recursive: true });
-  const log = createWriteStream(join(logs, "workers.log"), { flags: "a" });
+  const logFile = join(logs, "workers.log");
+  const log = createWriteStream(logFile, { flags: "a" });
   let child: ChildProcess | undefined;
   let restarts = 0;
   let stopping = false;
+  /** Deaths in a row soon after the start. */
+  let early = 0;
 
   const launch = (): void => {
+    const startedAt = performance.now();
     const flags = process.execArgv.includes(WASM_FLAG) ? process.execArgv : [...process.execArgv, WASM_FLAG];
     const started = spawn(
       process.execPath,
@@ -58,13 +79,18 @@ export async function startWorkerChild(options: WorkerChildOptions): Promise<Wor
       { stdio: ["pipe", "ignore", "pipe"], env: { ...process.env, SIGNALBOX_DATA: options.dataDir, ...options.env } },
     );
     started.stderr.pipe(log, { end: false });
-    started.once("exit", () => {
+    started.once("exit", (code, signal) => {
       child = undefined;
       if (stopping) return;
       restarts++;
+      const aliveMs = performance.now() - startedAt;
+      // Killed from outside, it starts again at once; what fails by itself at every start is given time.
+      early = signal === null && aliveMs < LIVED_MS ? early + 1 : 0;
+      const againInMs = Math.min(RESTART_MS * 2 ** Math.max(0, early - 1), LONGEST_RESTART_MS);
+      options.onDeath?.({ code, signal, aliveMs, againInMs, log: logFile });
       setTimeout(() => {
         if (!stopping) launch();
-      }, RESTART_MS);
+      }, againInMs);
     });
     child = started;
   };
@@ -84,7 +110,9 @@ export async function startWorkerChild(options: WorkerChildOptions): Promise<Wor
       if (child) {
         const ended = once(child, "exit");
         child.kill("SIGTERM");
+        const late = setTimeout(() => child?.kill("SIGKILL"), STOP_WITHIN_MS);
         await ended;
+        clearTimeout(late);
       }
       log.end();
     },

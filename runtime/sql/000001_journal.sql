@@ -28,6 +28,8 @@ create table runs (
   ended_at      bigint
 ) with (fillfactor = 50); -- room for the head to move within the page, without touching any index
 
+-- A key starts an agent once.
+create unique index runs_by_start_key on runs (agent, start_key) where start_key is not null;
 create index runs_by_session on runs (session_id);
 create index runs_roots_newest on runs (started_at desc, run_id) where parent_id is null;
 create index runs_ready on runs (agent, ready_at) where status = 'ready';
@@ -77,9 +79,12 @@ create table outbox (
   to_agent    text not null,
   envelope    text not null,
   created_at  timestamptz not null default clock_timestamp(),
-  received_at timestamptz
+  received_at timestamptz,
+  -- When a message that nobody has received is sent again: without it every worker would send every such
+  -- message at every sweep, and a hundred that nobody takes would keep all later ones waiting.
+  resend_at   timestamptz not null default clock_timestamp() + interval '3 seconds'
 );
-create index outbox_unreceived on outbox (created_at) where received_at is null;
+create index outbox_unreceived on outbox (resend_at) where received_at is null;
 
 -- Calls with a recorded start and no recorded end that a person has to settle. A view of the events.
 create table doubts (

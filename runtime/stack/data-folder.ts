@@ -22,6 +22,10 @@ export const FILES = {
   pointer: "servers-at",
   servers: "servers",
   keeperLog: "keeper.log",
+  /** Logs of the worker processes. */
+  logs: "logs",
+  /** What bundled samples keep outside the database: their pretend bank, for example. */
+  samples: "samples",
 } as const;
 
 /** Where the data goes that a data folder's own place cannot hold, because root's servers cannot enter it. */
@@ -119,7 +123,7 @@ export async function removeDataFolder(dataDir: string): Promise<void> {
     }
     // Only what is ours: people point data folders at odd places.
     await Promise.all(
-      [FILES.servers, FILES.secrets, FILES.pointer, FILES.keeperLog].map((name) =>
+      [FILES.servers, FILES.secrets, FILES.pointer, FILES.keeperLog, FILES.logs, FILES.samples].map((name) =>
         rm(join(dataDir, name), { recursive: true, force: true }),
       ),
     );

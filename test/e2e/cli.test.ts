@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { claimsAgents, claimsPools, claimsSamples } from "../../agents/claims/index.ts";
 import { signalbox, type CliResult } from "../support/cli.ts";
 import { startTestPlatform, type TestPlatform } from "../support/platform.ts";
+import { spawnSupport } from "../support/processes.ts";
 
 let folder: string;
 let platform: TestPlatform;
@@ -99,12 +100,52 @@ describe("bad input", () => {
     expectMistake(result, "PORT_IN_USE", String(port));
   });
 
+  test("--fresh with a database of one's own - throws nothing away, and says why", async () => {
+    const result = await signalbox(["dev", "--fresh"], { env: servers });
+    expectMistake(result, "INVALID_INPUT", "DATABASE_URL", "--fresh");
+  });
+
+  test("a start key that comes again - gives the same session, and is refused with another input", async () => {
+    const run = (id: string) =>
+      signalbox(["--json", "run", "intake", "--input", "-", "--key", "once"], {
+        env: servers,
+        input: JSON.stringify({ record: { claimId: id } }),
+      });
+    const first = await run("A");
+    const again = await run("A");
+    expect(JSON.parse(again.stdout)).toMatchObject({
+      session: (JSON.parse(first.stdout) as { session: string }).session,
+    });
+    const other = await run("B");
+    expect(JSON.parse(other.stderr)).toMatchObject({
+      error: { code: "START_KEY_USED", message: expect.stringContaining("Nothing was started") as string },
+    });
+  });
+
   test("a wrong call - shows how to call, with exit code 2", async () => {
     expect(await signalbox(["sessions", "ls", "--status", "lost"])).toMatchObject({
       code: 2,
       stderr: expect.stringContaining("finished") as string,
     });
     expect((await signalbox(["frobnicate"])).code).toBe(2);
+  });
+});
+
+describe("a worker", () => {
+  test("whose tool leaves a rejected promise unwatched - lives on and finishes the run", async () => {
+    const config = fileURLToPath(new URL("../support/stray-project.ts", import.meta.url));
+    const env = { ...process.env, ...servers, LOG_LEVEL: "silent" };
+    const worker = spawnSupport("../../runtime/cli/main.ts", ["worker", "--config", config], { env });
+    try {
+      const started = await signalbox(["--json", "--config", config, "run", "stray", "--input", "-", "--watch"], {
+        env: servers,
+        input: "{}",
+      });
+      expect(JSON.parse(started.stdout)).toMatchObject({ status: "finished" });
+      expect(worker.exitCode).toBeNull();
+    } finally {
+      worker.kill("SIGKILL");
+    }
   });
 });
 

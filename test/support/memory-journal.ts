@@ -75,6 +75,10 @@ export class MemoryJournal implements Journal {
     return Promise.resolve(null);
   }
 
+  startedWith(): Promise<null> {
+    return Promise.resolve(null);
+  }
+
   claim(runs: readonly string[]): Promise<Claim[]> {
     const claims = runs.map((id): Claim => {
       const run = this.#run(id);

@@ -26,6 +26,8 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]();
 });
 
+const CLAIM = { worker: "w1", leaseMs: 60_000 };
+
 const step = (n: number): NewEvent => ({
   type: "node_finished",
   data: { node: `${String(n)}/a`, name: "a", update: { n }, ms: 1 },
@@ -163,6 +165,19 @@ describe("leases", () => {
     const run = newRun();
     const results = await Promise.all([one.journal.create(run), two.journal.create(run), one.journal.create(run)]);
     expect(results.filter((claim) => claim !== null)).toHaveLength(1);
+  });
+
+  test("a start key - starts an agent once, whoever asks; another agent's is another one", async () => {
+    const key = randomUUID();
+    const asked = [newRun({ key }), newRun({ key, input: { other: true } }), newRun({ key })] as const;
+    const tried = await Promise.all(asked.map((run, i) => (i % 2 ? one : two).journal.create(run, CLAIM)));
+    const created = tried.flatMap((claim) => (claim ? [claim.head.run] : []));
+    expect(created).toHaveLength(1);
+    const input = asked.find(({ run }) => run === created[0])?.input;
+    expect(await one.journal.startedWith(newRun().agent, key)).toEqual({ run: created[0], input });
+    expect(await one.journal.startedWith("another", key)).toBeNull();
+    expect(await one.journal.create(newRun({ key, agent: "another" }), CLAIM)).not.toBeNull();
+    expect(await one.journal.create(newRun(), CLAIM)).not.toBeNull();
   });
 
   test("a ready run - is claimed by one of many", async () => {

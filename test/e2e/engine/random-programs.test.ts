@@ -43,6 +43,7 @@ function dying(cut: (events: readonly NewEvent[]) => boolean): Journal {
       return { events: [], durable };
     },
     create: (run, claimFor) => journal.create(run, claimFor),
+    startedWith: (agent, key) => journal.startedWith(agent, key),
     claim: async (runs, worker, leaseMs) => {
       dead = false;
       return journal.claim(runs, worker, leaseMs);
