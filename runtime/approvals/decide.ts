@@ -111,7 +111,8 @@ export async function decide(
 async function assertMayDecide(sql: Sql, approval: ApprovalRow, by: Principal, decision: Decision): Promise<void> {
   if (approval.status !== "pending" || approval.expired) {
     const how = approval.status === "pending" ? "expired" : approval.status;
-    throw new AlreadyDecidedError(`This call is no longer waiting: it is ${how}. Your decision was not used.`, {
+    const what = how === "consumed" ? "approved, and the call went ahead" : how;
+    throw new AlreadyDecidedError(`This call is no longer waiting: it is ${what}. Your decision was not used.`, {
       details: { approval: decision.approval, status: how },
     });
   }

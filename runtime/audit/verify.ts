@@ -1,12 +1,24 @@
 import { sha256 } from "../core/canonical.ts";
 import { verifyChain, type ChainFault, type StoredEvent } from "../core/chain.ts";
 import type { Database } from "../core/database.ts";
+import { NotFoundError } from "../core/errors.ts";
 import type { VerifyReport } from "../core/protocol.ts";
 
 interface HeadRow {
   readonly run_id: string;
   readonly head_seq: number;
   readonly head_hash: string;
+}
+
+/** A bad event, and what decides which of several is named. */
+interface Finding {
+  readonly run: string;
+  readonly seq: number;
+  readonly problem: string;
+  /** Whether the event contradicts its own run, or only the event that caused the run. */
+  readonly about: "run" | "cause";
+  /** When it was recorded, or the event before it if it is missing. Milliseconds since the epoch. */
+  readonly at: number;
 }
 
 /** Runs are read in pages of this many, so that verifying takes the same memory however much there is. */
@@ -24,13 +36,15 @@ const FAULTS: Readonly<Record<ChainFault, string>> = {
  * Recomputes every hash of one session, or of everything, from the stored text, and checks the links
  * between runs and the payloads that are stored apart.
  *
- * @returns the first bad event, in the order of run ids and sequence numbers.
+ * @returns the first bad event: the earliest one that contradicts its own run, or else the earliest start that
+ *   its cause contradicts. (An altered event also contradicts the runs that it caused; they are not at fault.)
+ * @throws `NotFoundError` if there is no such session.
  */
 export async function verify(database: Database, session: string | null): Promise<VerifyReport> {
   let after = "00000000-0000-0000-0000-000000000000";
   let runs = 0;
   let events = 0;
-  let firstBad: VerifyReport["firstBad"] = null;
+  let first: Finding | null = null;
   for (;;) {
     const heads = await database.query<HeadRow>(
       `select run_id, head_seq, encode(head_hash, 'hex') as head_hash from runs
@@ -44,9 +58,16 @@ export async function verify(database: Database, session: string | null): Promis
     for (const head of heads) {
       const chain = stored.get(head.run_id) ?? [];
       events += chain.length;
-      firstBad ??= await checkRun(database, head, chain);
+      const finding = await checkRun(database, head, chain);
+      if (finding && (first === null || comesBefore(finding, first))) first = finding;
     }
   }
+  if (runs === 0 && session !== null) {
+    throw new NotFoundError(`There is no session ${session}. "npx signalbox sessions ls" shows what there is.`, {
+      details: { session },
+    });
+  }
+  const firstBad = first && { run: first.run, seq: first.seq, problem: first.problem };
   return { verified: firstBad === null && runs > 0, runs, events, firstBad };
 }
 
@@ -65,18 +86,22 @@ async function readEvents(database: Database, heads: readonly HeadRow[]): Promis
   return byRun;
 }
 
-async function checkRun(
-  database: Database,
-  head: HeadRow,
-  chain: readonly StoredEvent[],
-): Promise<VerifyReport["firstBad"]> {
+function comesBefore(one: Finding, other: Finding): boolean {
+  if (one.about !== other.about) return one.about === "run";
+  return one.at < other.at;
+}
+
+async function checkRun(database: Database, head: HeadRow, chain: readonly StoredEvent[]): Promise<Finding | null> {
   const bad = verifyChain(chain, { seq: head.head_seq, hash: head.head_hash });
-  if (bad) return { run: head.run_id, seq: bad.seq, problem: FAULTS[bad.fault] };
-  return (await checkCause(database, chain)) ?? (await checkBlobs(database, chain));
+  if (bad) {
+    const at = chain.findLast((event) => event.seq <= bad.seq)?.at ?? 0;
+    return { run: head.run_id, seq: bad.seq, problem: FAULTS[bad.fault], about: "run", at };
+  }
+  return (await checkBlobs(database, chain)) ?? (await checkCause(database, chain));
 }
 
 /** A run that another run caused names the hash of the causing event. */
-async function checkCause(database: Database, chain: readonly StoredEvent[]): Promise<VerifyReport["firstBad"]> {
+async function checkCause(database: Database, chain: readonly StoredEvent[]): Promise<Finding | null> {
   const [started] = chain;
   if (!started || started.data === null) return null;
   const { cause } = JSON.parse(started.data) as { cause?: { run: string; seq: number; hash: string } };
@@ -90,13 +115,15 @@ async function checkCause(database: Database, chain: readonly StoredEvent[]): Pr
     run: started.run,
     seq: started.seq,
     problem: "The event that caused this run is not the one that it names.",
+    about: "cause",
+    at: started.at,
   };
 }
 
 const BLOB_REFERENCE = /^\{"\$blob":"([0-9a-f]{64})","bytes":\d+\}$/;
 
 /** A payload that is stored apart is what its event says. */
-async function checkBlobs(database: Database, chain: readonly StoredEvent[]): Promise<VerifyReport["firstBad"]> {
+async function checkBlobs(database: Database, chain: readonly StoredEvent[]): Promise<Finding | null> {
   for (const event of chain) {
     const hash = BLOB_REFERENCE.exec(event.data ?? "")?.[1];
     if (hash === undefined) continue;
@@ -104,7 +131,8 @@ async function checkBlobs(database: Database, chain: readonly StoredEvent[]): Pr
       hash,
     ]);
     if (!blob || sha256(blob.data) !== hash) {
-      return { run: event.run, seq: event.seq, problem: "The payload that is stored apart is not what was recorded." };
+      const problem = "The payload that is stored apart is not what was recorded.";
+      return { run: event.run, seq: event.seq, problem, about: "run", at: event.at };
     }
   }
   return null;

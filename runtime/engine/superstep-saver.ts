@@ -121,6 +121,8 @@ export class SuperstepSaver extends BaseCheckpointSaver {
         ? appendChange(channel, tail, content, writes)
         : setChange(channel, value, content, writes);
     }
+    // LangGraph's first checkpoint, before the input has been taken in, is worth an event only if channels have defaults.
+    if (step === -1 && Object.keys(changes).length === 0) return;
     tracked.hash = sha256(`${tracked.hash}\n${canonicalJson(hashed)}`);
     const recorded = attempt.record.supersteps.get(superstepKey("", step));
     if (recorded === undefined) {

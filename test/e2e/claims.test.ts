@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -111,5 +112,24 @@ describe("the claims team", () => {
     expect(report.firstBad).toMatchObject({ run: event.run_id, seq: event.seq });
     await change('"clasS"', '"class"');
     expect(await verify(platform.database, null)).toMatchObject({ verified: true });
+
+    // The runs that an event caused name its hash, and some of them come first by their ids.
+    const [cause] = await platform.database.query<{ run: string; seq: number }>(
+      `select c.run, c.seq from (
+         select run_id, (data::jsonb #>> '{cause,run}')::uuid as run, (data::jsonb #>> '{cause,seq}')::int as seq
+         from events where type = 'run_started' and data like '%"cause"%') c
+       where c.run_id < c.run limit 1`,
+    );
+    if (!cause) throw new Error("No run was caused by another one with a later id.");
+    const flip = (): Promise<object[]> =>
+      platform.database.query(
+        "update events set hash = set_bit(hash, 0, 1 - get_bit(hash, 0)) where run_id = $1 and seq = $2",
+        [cause.run, cause.seq],
+      );
+    await flip();
+    expect((await verify(platform.database, null)).firstBad).toMatchObject({ run: cause.run, seq: cause.seq });
+    await flip();
+    expect(await verify(platform.database, null)).toMatchObject({ verified: true });
+    await expect(verify(platform.database, randomUUID())).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 });

@@ -128,6 +128,13 @@ describe("bad input", () => {
       stderr: expect.stringContaining("finished") as string,
     });
     expect((await signalbox(["frobnicate"])).code).toBe(2);
+    for (const call of [["replay"], ["sessions", "show"], ["approvals", "show"], ["audit", "verify"]]) {
+      const { code, stderr } = await signalbox([...call, "nonsense"]);
+      expect({ code, stderr }).toMatchObject({
+        code: 2,
+        stderr: expect.stringContaining("is not the id of") as string,
+      });
+    }
   });
 });
 

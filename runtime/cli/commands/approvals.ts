@@ -2,13 +2,15 @@ import type { Command } from "commander";
 import pc from "picocolors";
 import type { ApprovalView } from "../../core/protocol.ts";
 import type { Principal } from "../../core/people.ts";
-import type { JsonValue } from "../../core/json.ts";
 import { InvalidInputError } from "../../core/errors.ts";
+import { idOf, parseJson } from "../arguments.ts";
 import { connect, globalOptions, signedIn } from "../context.ts";
 import { brief, print, table, time, visible } from "../output.ts";
 
 /** Somebody who may look but decides nothing: reading commands need no person. */
 const READER: Principal = { name: "", kind: "service", roles: ["viewer"], pools: [] };
+
+const APPROVAL_ID = idOf("an approval", "approvals ls --all");
 
 /** `approvals ls|show|approve|reject` and `doubts ls|resolve`: what waits for people. */
 export function addApprovalCommands(program: Command): void {
@@ -42,7 +44,7 @@ export function addApprovalCommands(program: Command): void {
   approvals
     .command("show")
     .description("everything about one held call")
-    .argument("<approval>")
+    .argument("<approval>", "its id", APPROVAL_ID)
     .action(async (id: string, _options: unknown, command: Command) => {
       const global = globalOptions(command);
       await using session = await connect(global);
@@ -53,7 +55,7 @@ export function addApprovalCommands(program: Command): void {
     approvals
       .command(decision)
       .description(decision === "approve" ? "let the call happen" : "refuse the call")
-      .argument("<approval>")
+      .argument("<approval>", "its id", APPROVAL_ID)
       .option("--reason <text>", decision === "approve" ? "why, for the record" : "why; the agent is told", "")
       .action(async (id: string, options: { reason: string }, command: Command) => {
         const global = globalOptions(command);
@@ -91,8 +93,8 @@ export function addApprovalCommands(program: Command): void {
   doubts
     .command("resolve")
     .description("say what became of a call in doubt")
-    .argument("<run>")
-    .argument("<effect>")
+    .argument("<run>", "its run's id", idOf("a run", "doubts ls"))
+    .argument("<effect>", "the effect, as doubts ls shows it")
     .requiredOption("--reason <text>", "how you know")
     .option("--happened <result>", "it happened, with this result (JSON)")
     .option("--did-not-happen", "it did not happen: try again")
@@ -123,14 +125,6 @@ export function addApprovalCommands(program: Command): void {
         print(global.json, { run, effect, resolution }, () => `Settled: ${resolution}.`);
       },
     );
-}
-
-export function parseJson(text: string): JsonValue {
-  try {
-    return JSON.parse(text) as JsonValue;
-  } catch (error) {
-    throw new InvalidInputError(`This is not JSON: ${brief(text, 60)}. ${error instanceof Error ? error.message : ""}`);
-  }
 }
 
 function ruleOf(one: ApprovalView): string {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import pc from "picocolors";
 import { verify } from "../../audit/verify.ts";
+import { SESSION_ID } from "../arguments.ts";
 import { connect, globalOptions } from "../context.ts";
 import { EXIT, print } from "../output.ts";
 
@@ -10,7 +11,7 @@ export function addAuditCommands(program: Command): void {
   audit
     .command("verify")
     .description("recompute every hash; names the first bad event and ends with 3 if there is one")
-    .argument("[session]", "one session; without it, everything")
+    .argument("[session]", "one session; without it, everything", SESSION_ID)
     .action(async (session: string | undefined, _options: unknown, command: Command) => {
       const global = globalOptions(command);
       await using connected = await connect(global);

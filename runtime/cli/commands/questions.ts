@@ -2,9 +2,9 @@ import type { Command } from "commander";
 import pc from "picocolors";
 import { answerQuestion, listQuestions } from "../../approvals/questions.ts";
 import { deliverIn } from "../../journal/deliver.ts";
+import { idOf, parseJson } from "../arguments.ts";
 import { connect, globalOptions, signedIn } from "../context.ts";
 import { print, visible } from "../output.ts";
-import { parseJson } from "./approvals.ts";
 
 /** `questions ls|answer`: what agents ask people with `human.ask`. */
 export function addQuestionCommands(program: Command): void {
@@ -31,7 +31,7 @@ export function addQuestionCommands(program: Command): void {
   questions
     .command("answer")
     .description("answer a question")
-    .argument("<question>")
+    .argument("<question>", "its id", idOf("a question", "questions ls"))
     .argument("<answer>", "the answer as JSON, as the question's schema says")
     .action(async (question: string, answer: string, _options: unknown, command: Command) => {
       const global = globalOptions(command);

@@ -10,10 +10,10 @@ import type { SessionSummary } from "../../core/protocol.ts";
 import { openConnection } from "../../journal/database.ts";
 import { migrate } from "../../journal/migrate.ts";
 import { findRunningStack, startStack } from "../../stack/index.ts";
+import { parseJson } from "../arguments.ts";
 import { configOf, connect, createLog, globalOptions, signedIn, surviveStrayRejections } from "../context.ts";
 import { describeEvent } from "../describe-event.ts";
 import { EXIT, print, progress } from "../output.ts";
-import { parseJson } from "./approvals.ts";
 import { waitsFor } from "./sessions.ts";
 
 /** In whose name runs start that nobody signed in for: whoever may use the database from this machine. */

@@ -1,11 +1,11 @@
 import { fileURLToPath } from "node:url";
 import type { Command } from "commander";
-import { InvalidArgumentError } from "commander";
 import pc from "picocolors";
 import { InvalidInputError } from "../../core/errors.ts";
 import { openConnection } from "../../journal/database.ts";
 import { migrate } from "../../journal/migrate.ts";
 import { startStack } from "../../stack/index.ts";
+import { wholeNumber } from "../arguments.ts";
 import { configOf, createLog, globalOptions, runningStack, surviveStrayRejections } from "../context.ts";
 import { print, progress } from "../output.ts";
 
@@ -14,12 +14,6 @@ const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url)).replace(
   import.meta.url.endsWith(".ts") ? ".ts" : ".js",
 );
 const DRAIN_MS = 10_000;
-
-export function wholeNumber(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError("It must be a whole number.");
-  return value;
-}
 
 /**
  * `dev`, `worker`, `console`, `migrate`: what runs and stays. Each loads what it needs when it is called, so

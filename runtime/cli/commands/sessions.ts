@@ -3,10 +3,10 @@ import { InvalidArgumentError } from "commander";
 import pc from "picocolors";
 import { RUN_STATUSES, type JournalEvent, type RunStatus, type Wait } from "../../core/events.ts";
 import type { SessionView } from "../../core/protocol.ts";
+import { SESSION_ID, wholeNumber } from "../arguments.ts";
 import { connect, globalOptions } from "../context.ts";
 import { describeEvent } from "../describe-event.ts";
 import { brief, print, table, time } from "../output.ts";
-import { wholeNumber } from "./servers.ts";
 
 /** `sessions ls|show` and `replay`: what happened. */
 export function addSessionCommands(program: Command): void {
@@ -29,7 +29,7 @@ export function addSessionCommands(program: Command): void {
         print(global.json, page, () =>
           page.sessions.length === 0
             ? "There are no sessions yet."
-            : table(
+            : `${table(
                 ["SESSION", "AGENT", "KEY", "STATUS", "WAITS FOR", "STARTED BY", "STARTED (UTC)", "EVENTS"],
                 page.sessions.map((row) => [
                   row.session,
@@ -41,14 +41,14 @@ export function addSessionCommands(program: Command): void {
                   time(row.startedAt),
                   String(row.events),
                 ]),
-              ),
+              )}${page.next === null ? "" : `\n${pc.dim(`There are more: --after ${page.next}`)}`}`,
         );
       },
     );
   sessions
     .command("show")
     .description("one session: its runs, and what each waits for")
-    .argument("<session>")
+    .argument("<session>", "its id", SESSION_ID)
     .action(async (id: string, _options: unknown, command: Command) => {
       const global = globalOptions(command);
       await using session = await connect(global);
@@ -58,7 +58,7 @@ export function addSessionCommands(program: Command): void {
   program
     .command("replay")
     .description("print a session from its record alone, in causal order")
-    .argument("<session>")
+    .argument("<session>", "its id", SESSION_ID)
     .option(
       "--at <event>",
       "show the state of every run right after this event (its number in the listing)",
@@ -98,12 +98,26 @@ function showSession(view: SessionView): string {
   const { session, runs } = view;
   return [
     `${pc.bold(session.session)} ${session.agent} ${session.status}`,
+    ...outcomeOf(view),
     `started by ${session.startedBy.id} at ${time(session.startedAt)} UTC${session.endedAt === null ? "" : `, ended ${time(session.endedAt)}`}`,
     table(
       ["RUN", "AGENT", "STATUS", "WAITS FOR", "EVENTS"],
       runs.map((run) => [run.run, run.agent, run.status, waitsFor(run.waits), String(run.events)]),
     ),
   ].join("\n");
+}
+
+/** What came of the session's first run, if it has ended. */
+function outcomeOf({ session, events }: SessionView): string[] {
+  const last = events.findLast((event) => event.run === session.session);
+  switch (last?.type) {
+    case "run_finished":
+    case "run_failed":
+    case "run_cancelled":
+      return [describeEvent(last)];
+    default:
+      return [];
+  }
 }
 
 function replayText(view: SessionView): string {
