@@ -1,6 +1,15 @@
+import { effectNameOf } from "../core/effects.ts";
 import type { JournalEvent } from "../core/events.ts";
 import type { Verdict } from "../core/verdict.ts";
 import { brief, visible } from "./output.ts";
+
+/** Where a call's end is known from, if not from the call itself. */
+const VIA = {
+  call: "",
+  answer: "",
+  reconcile: " (found by asking afterwards)",
+  operator: " (by an operator's word)",
+} as const;
 
 /** One event in a sentence, for a terminal. */
 export function describeEvent(event: JournalEvent): string {
@@ -26,15 +35,15 @@ export function describeEvent(event: JournalEvent): string {
     case "effect_intended":
       return `${event.data.name} ${brief(event.data.input)} is about to be called${verdict(event.data.verdict)}`;
     case "effect_repeated":
-      return `call repeated after ${event.data.why === "crash" ? "a crash" : "an operator's word"}`;
+      return `${effectNameOf(event.data.effect)} is repeated after ${event.data.why === "crash" ? "a crash" : "an operator's word"}`;
     case "effect_finished":
-      return `call ended (${event.data.via}): ${outcome(event.data.outcome)}`;
+      return `${effectNameOf(event.data.effect)} → ${outcome(event.data.outcome)}${VIA[event.data.via]}`;
     case "effect_doubted":
-      return `call in doubt: ${visible(event.data.reason)}`;
+      return `${effectNameOf(event.data.effect)} is in doubt: ${visible(event.data.reason)}`;
     case "doubt_resolved":
-      return `${visible(event.data.by.id)} settled the doubt: ${event.data.resolution} (${visible(event.data.reason)})`;
+      return `${visible(event.data.by.id)} settled the doubt about ${effectNameOf(event.data.effect)}: ${event.data.resolution} (${visible(event.data.reason)})`;
     case "approval_decided":
-      return `${event.data.outcome}${event.data.decisions.map((one) => `, ${visible(one.by.id)}: ${one.decision}${one.reason ? ` (${visible(one.reason)})` : ""}`).join("")}`;
+      return `${effectNameOf(event.data.effect)} was ${event.data.outcome}${event.data.decisions.map((one) => `, ${visible(one.by.id)}: ${one.decision}${one.reason ? ` (${visible(one.reason)})` : ""}`).join("")}`;
     case "message_sent":
       return `${event.data.kind} sent to ${event.data.to} on ${event.data.subject}`;
     case "run_parked":

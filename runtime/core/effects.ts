@@ -27,3 +27,8 @@ export type EffectKey = z.infer<typeof effectKeySchema>;
 export function effectKeyText(key: EffectKey): string {
   return `${key.node}#${key.name}#${key.fingerprint.slice(0, 16)}#${String(key.nth)}`;
 }
+
+/** The name in an effect's key: what was called. */
+export function effectNameOf(key: string): string {
+  return /#([^#]*)#[0-9a-f]{16}#\d+$/.exec(key)?.[1] ?? key;
+}

@@ -45,6 +45,8 @@ export interface AttemptServices {
   readonly limits: Limits;
   /** Told of what is not right and needs nobody's action. */
   readonly onTrouble: (what: string, error: ErrorRecord, details: Readonly<Record<string, JsonValue>>) => void;
+  /** Told of what a node threw, as it was thrown: the record holds no stack. */
+  readonly onNodeFailed?: (error: Error, details: { readonly run: string; readonly node: string }) => void;
 }
 
 /** An agent that is ready to run: see `compile-agent.ts`. */
@@ -195,6 +197,11 @@ export class Attempt {
     this.#executions.add(execution);
     if (this.#missing.delete(key) && this.#missing.size === 0) this.#allBegun.resolve(undefined);
     return execution;
+  }
+
+  /** A node has thrown, and that is recorded. */
+  failed(node: string, error: Error): void {
+    this.#services.onNodeFailed?.(error, { run: this.head.run, node });
   }
 
   /** A node has its end in the journal: nothing is left of its execution. */

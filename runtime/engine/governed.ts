@@ -63,6 +63,7 @@ export class GovernedNode extends Runnable {
       if (!attempt.over) {
         const data = { node: key, name: this.#name, error: { ...recordableError(failure) }, ms: elapsed() };
         attempt.append([{ type: "node_failed", data }]);
+        attempt.failed(key, failure);
       }
       throw failure;
     }

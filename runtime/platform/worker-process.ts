@@ -4,6 +4,7 @@ import { createMemoryStore, hashEmbedder } from "../../memory/index.ts";
 import { NatsBus } from "../bus/nats-bus.ts";
 import { canonicalJson } from "../core/canonical.ts";
 import { systemClock } from "../core/clock.ts";
+import { SignalboxError } from "../core/errors.ts";
 import type { RunHead } from "../core/journal.ts";
 import type { NatsAccess } from "../core/stack.ts";
 import { ruleSetSource, type SignalboxConfig } from "../config.ts";
@@ -103,6 +104,12 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Runnin
     sweepMs: options.sweepMs ?? 1_000,
     onTrouble: (what, error, details) => {
       log.warn({ ...details, error }, what);
+    },
+    onNodeFailed: (error, details) => {
+      // A refusal or a schema's word says all itself; of anything else the developer needs the place.
+      if (error instanceof SignalboxError)
+        log.info({ ...details, code: error.code }, `A node failed: ${error.message}`);
+      else log.warn({ ...details, err: error }, "A node failed.");
     },
   });
   await worker.start();
