@@ -68,6 +68,7 @@ export class InvalidToolError extends SignalboxError {
 
 const TOOL_NAME = /^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/;
 const RESERVED = new Set(["agent", "memory", "model", "human", "clock", "random", "id"]);
+const LONGEST_TIMEOUT_MS = 3_600_000;
 const DEFAULT_TIMEOUT_MS = 30_000;
 
 /**
@@ -99,6 +100,13 @@ export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
       { details: { tool: name } },
     );
   }
+  const timeoutMs = options.timeoutMs ?? DEFAULT_TIMEOUT_MS;
+  if (!Number.isInteger(timeoutMs) || timeoutMs < 1 || timeoutMs > LONGEST_TIMEOUT_MS) {
+    throw new InvalidToolError(
+      `The tool "${name}" has a timeoutMs of ${String(timeoutMs)}. Give a whole number of milliseconds, from 1 to ${String(LONGEST_TIMEOUT_MS)} (an hour). What takes longer is started by one tool and looked up by another.`,
+      { details: { tool: name } },
+    );
+  }
   return Object.freeze({
     name,
     description: options.description ?? "",
@@ -106,7 +114,7 @@ export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
     effect: options.effect,
     input: options.input,
     output: options.output,
-    timeoutMs: options.timeoutMs ?? DEFAULT_TIMEOUT_MS,
+    timeoutMs,
     run: options.run,
     ...(options.reconcile ? { reconcile: options.reconcile } : {}),
   });

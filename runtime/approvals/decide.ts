@@ -1,6 +1,6 @@
 import { canonicalJson } from "../core/canonical.ts";
 import type { Database, Sql } from "../core/database.ts";
-import { NotFoundError } from "../core/errors.ts";
+import { InvalidInputError, NotFoundError } from "../core/errors.ts";
 import type { EventData } from "../core/events.ts";
 import { actorOf, type Principal } from "../core/people.ts";
 import {
@@ -51,13 +51,14 @@ interface DecisionRow {
  *
  * @returns the run to wake, if the decision settled the approval.
  * @throws {@link NotFoundError}, {@link AlreadyDecidedError}, {@link ArgsMismatchError},
- *   {@link SelfApprovalError}, {@link NotInPoolError}, {@link ReasonMissingError}
+ *   {@link SelfApprovalError}, {@link NotInPoolError}, {@link ReasonMissingError}, {@link InvalidInputError}
  */
 export async function decide(
   context: { readonly database: Database; readonly deliver: Deliver },
   by: Principal,
   decision: Decision,
 ): Promise<{ readonly run: string; readonly agent: string } | null> {
+  assertStorableReason(decision.reason);
   return context.database.transaction(async (sql) => {
     const [approval] = await sql.query<ApprovalRow>(
       `select run_id, effect, args_hash, pool, approvers, starter_id, status, expires_at <= clock_timestamp() as expired
@@ -139,6 +140,14 @@ async function assertMayDecide(sql: Sql, approval: ApprovalRow, by: Principal, d
       { details: { approval: decision.approval, decision: earlier.decision } },
     );
   }
+}
+
+/** @throws {@link InvalidInputError} for a reason that Postgres cannot store. */
+export function assertStorableReason(reason: string): void {
+  if (reason.isWellFormed() && !reason.includes("\u0000")) return;
+  throw new InvalidInputError(
+    "The reason holds a character that is none: U+0000, or half of a surrogate pair. Type it again without. Nothing was decided.",
+  );
 }
 
 /** Why this person may not decide, or null if they may. */

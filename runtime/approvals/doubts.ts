@@ -1,10 +1,10 @@
-import { canonicalJson } from "../core/canonical.ts";
+import { canonicalJson, NotCanonicalError } from "../core/canonical.ts";
 import type { Database } from "../core/database.ts";
-import { NotFoundError } from "../core/errors.ts";
+import { InvalidInputError, NotFoundError } from "../core/errors.ts";
 import type { EventData } from "../core/events.ts";
 import type { JsonValue } from "../core/json.ts";
 import { actorOf, type Principal } from "../core/people.ts";
-import type { Deliver } from "./decide.ts";
+import { assertStorableReason, type Deliver } from "./decide.ts";
 import { AlreadyDecidedError } from "./errors.ts";
 
 export interface DoubtResolution {
@@ -20,13 +20,15 @@ export interface DoubtResolution {
  * Settles a call of which nobody knows whether it happened.
  *
  * @returns the run to wake.
- * @throws {@link NotFoundError} if the call was never in doubt, {@link AlreadyDecidedError} if it is no longer.
+ * @throws {@link NotFoundError} if the call was never in doubt, {@link AlreadyDecidedError} if it is no longer,
+ *   {@link InvalidInputError} if the reason or the result cannot be recorded.
  */
 export async function resolveDoubt(
   context: { readonly database: Database; readonly deliver: Deliver },
   by: Principal,
   resolution: DoubtResolution,
 ): Promise<{ readonly run: string; readonly agent: string } | null> {
+  assertStorableReason(resolution.reason);
   return context.database.transaction(async (sql) => {
     const [doubt] = await sql.query<{ resolved: boolean; since: number }>(
       `select resolved_at is not null as resolved, (extract(epoch from since) * 1000)::bigint as since
@@ -53,8 +55,17 @@ export async function resolveDoubt(
     const woken = await context.deliver(sql, resolution.run, {
       id: `doubt:${resolution.effect}:${String(doubt.since)}`,
       kind: "doubt",
-      data: canonicalJson(data),
+      data: recordable(data),
     });
     return woken ? { run: resolution.run, agent: woken.agent } : null;
   });
+}
+
+function recordable(data: Omit<EventData<"doubt_resolved">, "message">): string {
+  try {
+    return canonicalJson(data);
+  } catch (error) {
+    if (!(error instanceof NotCanonicalError)) throw error;
+    throw new InvalidInputError(`${error.message} Nothing was settled.`, { details: error.details, cause: error });
+  }
 }

@@ -181,7 +181,12 @@ export class NatsBus implements Bus {
       this.#consumers.add(messages);
       return messages;
     };
-    let messages = await open();
+    let messages = await open().catch((error: unknown) => {
+      throw new BusUnavailableError(
+        `NATS does not give this worker the messages on ${kind}.${agent}: ${error instanceof Error ? error.message : String(error)}. Check that JetStream is enabled and that nothing else has made the consumer ${durable}.`,
+        { cause: error },
+      );
+    });
     this.#loops.push(
       (async () => {
         while (!this.#closed) {

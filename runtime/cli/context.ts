@@ -10,6 +10,7 @@ import { NotSignedInError, SignalboxError } from "../core/errors.ts";
 import type { Principal } from "../core/people.ts";
 import { openConnection, openDatabase } from "../journal/database.ts";
 import { PostgresJournal } from "../journal/journal.ts";
+import { checkMigrated } from "../journal/migrate.ts";
 import { JournalWriter } from "../journal/writer.ts";
 import { createPeople, type People } from "../people/index.ts";
 import { createServices } from "../platform/console-services.ts";
@@ -37,8 +38,23 @@ export class NotRunningError extends SignalboxError {
   static override readonly disposition = "wait";
 }
 
-/** The servers that are named in the environment, or those of a `signalbox dev` on the same data folder. */
+/**
+ * The servers that commands work with, see {@link findStack}, with this release's tables in the database.
+ *
+ * @throws also `SchemaMismatchError` if the database has not been migrated.
+ */
 export async function runningStack(options: GlobalOptions): Promise<StackAccess> {
+  const stack = await findStack(options);
+  await checkMigrated(stack.databaseUrl);
+  return stack;
+}
+
+/**
+ * The servers that are named in the environment, or those of a `signalbox dev` on the same data folder.
+ *
+ * @throws {@link NotRunningError}, and what `startStack` says of named servers.
+ */
+export async function findStack(options: GlobalOptions): Promise<StackAccess> {
   const databaseUrl = process.env["DATABASE_URL"];
   const natsUrl = process.env["NATS_URL"];
   if (databaseUrl && natsUrl) {

@@ -23,12 +23,16 @@ export const effectKeySchema = z.object({
 });
 export type EffectKey = z.infer<typeof effectKeySchema>;
 
-/** The key as one string: how events refer to an effect. */
+/** 128 bits: nobody finds two calls with one key. */
+const FINGERPRINT_DIGITS = 32;
+
+/** The key as one string: how events and tables refer to an effect. Without U+0000, which Postgres's text cannot hold. */
 export function effectKeyText(key: EffectKey): string {
-  return `${key.node}#${key.name}#${key.fingerprint.slice(0, 16)}#${String(key.nth)}`;
+  const node = key.node.replaceAll("\u0000", "\uFFFD");
+  return `${node}#${key.name}#${key.fingerprint.slice(0, FINGERPRINT_DIGITS)}#${String(key.nth)}`;
 }
 
 /** The name in an effect's key: what was called. */
 export function effectNameOf(key: string): string {
-  return /#([^#]*)#[0-9a-f]{16}#\d+$/.exec(key)?.[1] ?? key;
+  return key.split("#").at(-3) ?? key;
 }

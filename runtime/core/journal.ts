@@ -33,7 +33,10 @@ export type ViewWrite =
       readonly startedBy: Actor;
       readonly expiresAt: number;
     }
-  /** Refuses the whole append unless the approval is approved, unexpired and not yet consumed. */
+  /**
+   * Refuses the whole append unless the approval is approved and not yet consumed. One that was approved in time
+   * may be used later: what bounds the time to decide does not bound the call.
+   */
   | { readonly view: "approval_consumed"; readonly approval: string }
   /** The run ended: nothing may be decided for it any more. */
   | { readonly view: "approvals_voided" }
@@ -105,6 +108,17 @@ export interface Claim {
   readonly deadlineMs: number;
 }
 
+/** What became of leases that were to be extended. */
+export interface Renewed {
+  /** Runs whose lease still is this worker's, now until the deadline. */
+  readonly held: ReadonlySet<string>;
+  /** Runs that are somebody else's now, or nobody's. */
+  readonly gone: ReadonlySet<string>;
+  // A run in neither set could not be looked at: something held its row. Its lease stands as it stood.
+  /** Monotonic milliseconds until which the held leases certainly hold, by this process's clock. */
+  readonly deadlineMs: number;
+}
+
 export interface MailboxMessage {
   readonly id: string;
   readonly kind: "approval" | "answer" | "doubt" | "cancel" | "human";
@@ -121,20 +135,28 @@ export interface Journal {
   create(run: NewRun, claimFor?: { readonly worker: string; readonly leaseMs: number }): Promise<Claim | null>;
   /** The run that was started with this agent and key, and its input; null if there is none. */
   startedWith(agent: string, key: string): Promise<{ readonly run: string; readonly input: JsonValue } | null>;
-  /** Claims those of the runs that are ready, or whose lease has expired. */
+  /** Claims those of the runs that are ready and due, or whose lease has expired. */
   claim(runs: readonly string[], worker: string, leaseMs: number): Promise<Claim[]>;
-  /** Claims up to `limit` runs of these agents that are ready since `olderThanMs`, or whose lease has expired. */
+  /**
+   * Claims up to `limit` runs of these agents that have been due since `olderThanMs`, or whose lease has expired
+   * and which are not among `except`.
+   */
   claimAny(
     agents: readonly string[],
     worker: string,
     leaseMs: number,
     limit: number,
     olderThanMs: number,
+    except?: readonly string[],
   ): Promise<Claim[]>;
-  /** Extends leases; gives the runs whose lease still was this worker's, with the new deadline. */
-  renew(heads: readonly RunHead[], worker: string, leaseMs: number): Promise<{ held: Set<string>; deadlineMs: number }>;
-  /** Gives a run back that was claimed and not worked on. */
-  release(head: RunHead): Promise<void>;
+  /** Extends leases. Waits for nobody: a row that somebody else holds costs no other run its lease. */
+  renew(heads: readonly RunHead[], worker: string, leaseMs: number): Promise<Renewed>;
+  /**
+   * Gives a run back, to be claimed at once. With `endedEarly`, after an attempt that reached neither a park nor an
+   * end: then it is due after a second, and later the more attempts in a row have come to nothing. A message for
+   * the run makes it due at once.
+   */
+  release(head: RunHead, options?: { readonly endedEarly?: boolean }): Promise<void>;
   /** A run's events after `after`, in order. */
   read(run: string, after?: number): Promise<JournalEvent[]>;
   /** What has arrived for a run and is not in its events yet, and how far that reaches. */

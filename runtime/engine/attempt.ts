@@ -1,4 +1,3 @@
-import { setMaxListeners } from "node:events";
 import type { Clock } from "../core/clock.ts";
 import { deferred } from "../core/deferred.ts";
 import type { ErrorRecord } from "../core/errors.ts";
@@ -11,7 +10,7 @@ import type { Actor } from "../core/people.ts";
 import { applyEvent, emptyRecord, type RunRecord } from "../core/run-record.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Call } from "./call.ts";
-import { decode } from "./codec.ts";
+import { decodeState } from "./codec.ts";
 import { divergence } from "./divergence.ts";
 import { LeaseLostError, RecordIncompleteError } from "./errors.ts";
 import { frontierOf, type BegunNode, type Frontier } from "./frontier.ts";
@@ -33,7 +32,7 @@ export interface Limits {
   readonly maxSupersteps: number;
 }
 
-export const DEFAULT_LIMITS: Limits = { leaseMs: 15_000, replayStallMs: 10_000, maxDepth: 16, maxSupersteps: 100_000 };
+export const DEFAULT_LIMITS: Limits = { leaseMs: 15_000, replayStallMs: 30_000, maxDepth: 16, maxSupersteps: 100_000 };
 
 /** What an attempt works with. */
 export interface AttemptServices {
@@ -72,7 +71,8 @@ export class Attempt {
   readonly limits: Limits;
   readonly #services: AttemptServices;
   readonly #executions = new Set<NodeExecution>();
-  readonly #controller = new AbortController();
+  /** One for each call under way. */
+  readonly #calls = new Set<AbortController>();
   readonly #aborted = deferred<never>();
   readonly #allBegun = deferred<undefined>();
   /** Recorded node executions that have not finished and that the graph has not begun again. */
@@ -96,8 +96,6 @@ export class Attempt {
     this.#services = services;
     this.#deadlineMs = claim.deadlineMs;
     this.#aborted.promise.catch(() => undefined);
-    // One listener for each call under way.
-    setMaxListeners(0, this.#controller.signal);
   }
 
   /**
@@ -120,8 +118,21 @@ export class Attempt {
     return new Attempt(claim, record, services);
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal;
+  /** A call begins: its signal aborts when the attempt does. */
+  beginCall(): AbortController {
+    const controller = new AbortController();
+    this.#calls.add(controller);
+    if (this.over) controller.abort();
+    return controller;
+  }
+
+  endCall(controller: AbortController): void {
+    this.#calls.delete(controller);
+  }
+
+  /** Rejects when the attempt is aborted, with what aborted it. */
+  get aborted(): Promise<never> {
+    return this.#aborted.promise;
   }
 
   get mailer(): Mailer {
@@ -151,7 +162,7 @@ export class Attempt {
 
   /** What the run was started with, the same object throughout the attempt. */
   get input(): unknown {
-    this.#input ??= { value: decode(this.record.started?.input ?? null) };
+    this.#input ??= { value: decodeState(this.record.started?.input ?? null) };
     return this.#input.value;
   }
 
@@ -169,8 +180,13 @@ export class Attempt {
     return appended;
   }
 
-  /** @throws {@link LeaseLostError} if the lease may have run out: then nothing may be called. */
-  assertLease(): void {
+  /**
+   * Asked right before anything is called.
+   *
+   * @throws what ended the attempt if it has ended, or {@link LeaseLostError} if the lease may have run out.
+   */
+  assertMayCall(): void {
+    if (this.#abortedBy) throw this.#abortedBy.error;
     if (this.clock.monotonicMs() < this.#deadlineMs) return;
     throw new LeaseLostError(
       `The lease on the run ${this.head.run} may have run out before a call; the call was not made. Another worker goes on with the run.`,
@@ -195,6 +211,8 @@ export class Attempt {
     const recorded = this.#frontier?.callsOf(key) ?? { ends: [], open: [] };
     const execution = new NodeExecution(this, key, recorded);
     this.#executions.add(execution);
+    // LangGraph goes on for a while after an abort: what it begins now is not for this attempt any more.
+    if (this.over) execution.abandon();
     if (this.#missing.delete(key) && this.#missing.size === 0) this.#allBegun.resolve(undefined);
     return execution;
   }
@@ -213,7 +231,7 @@ export class Attempt {
   abort(error: unknown): void {
     if (this.over) return;
     this.#abortedBy = { error };
-    this.#controller.abort();
+    for (const controller of this.#calls) controller.abort();
     for (const execution of this.#executions) execution.abandon();
     this.#aborted.reject(error);
   }
@@ -226,6 +244,7 @@ export class Attempt {
    */
   async run(agent: Runnable): Promise<RunStatus> {
     const cancelled = await this.#takeMail();
+    await this.#assertGoing();
     if (cancelled) {
       const by = `${cancelled.by.id} cancelled it: ${cancelled.reason}`;
       const outcome: EffectOutcome = { ok: false, error: { name: "RunCancelled", message: by } };
@@ -264,6 +283,11 @@ export class Attempt {
     }
     await Promise.all([...this.#executions].map((execution) => execution.drained()));
     await Promise.all([...this.#executions].map((execution) => execution.quiet()));
+    await this.#assertGoing();
+  }
+
+  /** @throws what aborted the attempt, if anything did. */
+  async #assertGoing(): Promise<void> {
     if (this.#abortedBy === null) return;
     // A result that came after the abort is still worth having, if the lease holds: let it be written first.
     await this.#lastAppend;

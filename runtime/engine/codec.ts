@@ -29,6 +29,22 @@ export function encode(value: unknown): JsonValue {
   return encodeAt(value, "", new Set());
 }
 
+/**
+ * Like {@link decode}, for what becomes state: its plain objects and arrays are frozen. A change in place
+ * would be in no record and gone after a restart; this way it is an error at the line that makes it.
+ */
+export function decodeState(value: JsonValue): unknown {
+  return frozen(decode(value));
+}
+
+function frozen(value: unknown): unknown {
+  if (Array.isArray(value) || isPlainObject(value)) {
+    for (const part of Object.values(value)) frozen(part);
+    Object.freeze(value);
+  }
+  return value;
+}
+
 export function decode(value: JsonValue): unknown {
   if (typeof value !== "object" || value === null) return value;
   if (isArray(value)) return value.map(decode);
@@ -75,7 +91,8 @@ function encodeObject(value: object, path: string, inside: Set<object>): JsonVal
 
 function encodeFresh(value: object, path: string, inside: Set<object>): JsonValue {
   const at = (part: unknown, key: string): JsonValue => encodeAt(part, `${path}/${key}`, inside);
-  if (Array.isArray(value)) return value.map((item: unknown, i) => at(item, String(i)));
+  // Not `map`, which leaves the holes of a sparse array.
+  if (Array.isArray(value)) return Array.from(value, (item: unknown, i) => at(item, String(i)));
   if (isPlainObject(value)) {
     if (Object.hasOwn(value, "__proto__")) throw unrecordable(path, "an object with the key __proto__");
     const broken = Object.keys(value).some((key) => !key.isWellFormed());
@@ -107,7 +124,11 @@ function encodeFresh(value: object, path: string, inside: Set<object>): JsonValu
   if (value instanceof Set) return { [TAG]: "set", value: [...value].map((part, i) => at(part, String(i))) };
   if (value instanceof Uint8Array) return { [TAG]: "bytes", value: Buffer.from(value).toString("base64") };
   if (value instanceof URL) return { [TAG]: "url", value: value.href };
-  if (value instanceof Error) return { [TAG]: "error", name: value.name, message: value.message };
+  if (value instanceof Error) {
+    // Whatever their types say, both may be anything: some libraries set them.
+    const { name, message } = value as { name: unknown; message: unknown };
+    return { [TAG]: "error", name: at(String(name), "name"), message: at(String(message), "message") };
+  }
   throw unrecordable(path, `an instance of ${value.constructor.name}`);
 }
 
@@ -151,8 +172,8 @@ function decodeTagged(tagged: Tagged): unknown {
     case "url":
       return new URL(value as string);
     case "error": {
-      const error = new Error(tagged["message"] as string);
-      error.name = tagged["name"] as string;
+      const error = new Error(decode(tagged["message"] ?? "") as string);
+      error.name = decode(tagged["name"] ?? "") as string;
       return error;
     }
     default:

@@ -93,7 +93,7 @@ export function compileAgent(agent: Agent, services: HandleServices): CompiledAg
     async invoke(input, attempt) {
       const thread = saver.begin(attempt);
       // An aborted attempt does not wait for LangGraph to come back.
-      attempt.signal.addEventListener("abort", () => {
+      attempt.aborted.catch(() => {
         saver.end(thread);
       });
       try {

@@ -1,7 +1,8 @@
+import { setMaxListeners } from "node:events";
 import { Runnable, type RunnableConfig } from "@langchain/core/runnables";
 import { GraphInterrupt, isGraphBubbleUp } from "@langchain/langgraph";
 import type { Attempt } from "./attempt.ts";
-import { decode, encode } from "./codec.ts";
+import { decode, decodeState, encode } from "./codec.ts";
 import { UnsupportedGraphError } from "./errors.ts";
 import { withMessageIds } from "./message-ids.ts";
 import { currentPlace, Parked, type NodeExecution } from "./node-execution.ts";
@@ -31,13 +32,16 @@ export class GovernedNode extends Runnable {
   override async invoke(input: unknown, config: RunnableConfig): Promise<unknown> {
     const attempt = attemptOf(config);
     const key = nodeKey(this.#name, config);
+    // LangGraph listens to one signal once for each node of the superstep, and Node takes more than ten for a leak.
+    if (config.signal) setMaxListeners(0, config.signal);
     const recorded = attempt.record.nodes.get(key);
     if (recorded !== undefined) {
-      const update = decode(recorded);
+      const update = decodeState(recorded);
       this.#saver.wrote(attempt, key, update);
       return update;
     }
     const execution = attempt.begin(key);
+    if (execution.abandoned) throw new GraphInterrupt([]);
     const startedMs = attempt.clock.monotonicMs();
     const elapsed = (): number => Math.round((attempt.clock.monotonicMs() - startedMs) * 1000) / 1000;
     try {
@@ -51,13 +55,13 @@ export class GovernedNode extends Runnable {
       attempt.finish(execution);
       // The state goes on from what is recorded and not from what was returned, so that it is the same, down
       // to which objects are one and which are two, when a later attempt goes on from the record.
-      const update = decode(encoded);
+      const update = decodeState(encoded);
       this.#saver.wrote(attempt, key, update);
       return update;
     } catch (error) {
       // The park is thrown to LangGraph here and nowhere else: never into the body, where a catch could take it.
       if (error instanceof Parked) throw new GraphInterrupt([{ id: key, value: execution.waits }]);
-      const failure = asError(isGraphBubbleUp(error) ? unsupportedBubbleUp(error, this.#name, attempt) : error);
+      const failure = asError(isBubbleUp(error) ? unsupportedBubbleUp(error, this.#name, attempt) : error);
       execution.silence();
       await execution.drained();
       if (!attempt.over) {
@@ -82,7 +86,7 @@ export class GovernedNode extends Runnable {
       execution.assertAllClaimed();
       return returned;
     } catch (error) {
-      if (error instanceof Parked || isGraphBubbleUp(error) || execution.abandoned) throw error;
+      if (error instanceof Parked || isBubbleUp(error) || execution.abandoned) throw error;
       // What the body had asked for before it failed goes on; what it asks for now is not heard.
       execution.silence();
       execution.assertAllClaimed(error);
@@ -139,6 +143,11 @@ function nodeKey(name: string, config: RunnableConfig): string {
   const place = currentPlace.getStore();
   const enclosing = place?.kind === "node" ? `${place.execution.key}|` : "";
   return `${enclosing}${step}/${name}${sent}`;
+}
+
+/** LangGraph's own test reads a property, whatever was thrown. */
+function isBubbleUp(thrown: unknown): boolean {
+  return thrown instanceof Error && isGraphBubbleUp(thrown);
 }
 
 /** LangGraph writes on what is thrown, so it has to be an object. */

@@ -6,7 +6,7 @@ import type { EffectKind } from "../core/effects.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { MemoryStore, RecallInput, RememberInput } from "../core/memory.ts";
 import { parse, plain } from "./arguments.ts";
-import { decode } from "./codec.ts";
+import { decode, encode } from "./codec.ts";
 import { AskFailedError, InvalidArgumentsError } from "./errors.ts";
 import { passGate } from "./gate.ts";
 import { askPerson } from "./human-call.ts";
@@ -62,7 +62,7 @@ function watched<T>(call: Promise<T>): Promise<T> {
 
 async function ask(asked: AnyAgent, input: unknown): Promise<unknown> {
   const checked = asked.input ? parse(asked.input, input, asked.name) : plain(input, asked.name);
-  const bytes = bodyBytes(checked);
+  const bytes = bodyBytes(encode(checked));
   if (bytes > MAX_BODY_BYTES) {
     throw new InvalidArgumentsError(
       `What ${asked.name} is asked has ${String(bytes)} bytes and a message carries at most ${String(MAX_BODY_BYTES)}. Give a reference to large content instead. Nothing was sent.`,
@@ -131,15 +131,17 @@ async function chat(
   model: ModelHandle,
   input: { readonly system?: string; readonly prompt: string },
 ): ReturnType<ModelHandle["chat"]> {
+  const asked = plain(input, "model.chat");
   const reply = await settleCall("model.chat", {
     kind: "model",
     action: "model.chat",
     resource: name,
     class: "read",
-    input: plain(input, "model.chat"),
+    input: asked,
     judged: true,
     timeoutMs: MODEL_TIMEOUT_MS,
-    perform: () => model.chat(input),
+    // What was judged and recorded is what the model is sent, whatever became of the caller's object.
+    perform: () => model.chat(structuredClone(asked) as unknown as typeof input),
   });
   return reply as Awaited<ReturnType<ModelHandle["chat"]>>;
 }

@@ -52,7 +52,7 @@ export async function investigate(attempt: Attempt, open: OpenCall, tool: OpenCa
       `No end of ${proposal.name} is on record: the worker stopped in mid-call, or the call took longer than its ${String(tool.timeoutMs)} ms. The tool has no reconcile to find out whether it happened.`,
     );
   }
-  attempt.assertLease();
+  attempt.assertMayCall();
   let found: { readonly value: unknown } | undefined;
   try {
     found = await withinTime(attempt, { action: `${proposal.name} (reconcile)`, timeoutMs: tool.timeoutMs }, (signal) =>

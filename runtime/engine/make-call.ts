@@ -129,7 +129,7 @@ async function perform(
   id: string,
 ): Promise<{ readonly outcome: EffectOutcome; readonly ms: number }> {
   const { attempt } = execution;
-  attempt.assertLease();
+  attempt.assertMayCall();
   const startedMs = attempt.clock.monotonicMs();
   let outcome: EffectOutcome;
   try {

@@ -4,54 +4,33 @@ export interface Slot {
   free(): void;
 }
 
-/** A fixed number of slots, given out in the order in which they were asked for. */
+/** A fixed number of slots. */
 export class Slots {
   readonly #limit: number;
-  readonly #waiting: (() => void)[] = [];
   #taken = 0;
-  #open = false;
 
   constructor(limit: number) {
     this.#limit = limit;
   }
 
-  /** Waits for a free slot. */
-  async take(): Promise<Slot> {
-    if (this.#taken >= this.#limit && !this.#open) {
-      // Whoever frees a slot hands it over, so nobody who comes later gets in between.
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    } else {
-      this.#taken++;
-    }
-    return this.#slot();
-  }
-
-  /** All slots that are free now. */
-  takeFree(): Slot[] {
-    const slots: Slot[] = [];
-    for (; this.#taken < this.#limit; this.#taken++) slots.push(this.#slot());
-    return slots;
-  }
-
-  /** Lets everybody who waits go on, slot or no slot: they look for themselves whether there is still work to take. */
-  wakeAll(): void {
-    this.#open = true;
-    for (const resolve of this.#waiting.splice(0)) {
-      this.#taken++;
-      resolve();
-    }
-  }
-
-  #slot(): Slot {
+  /** A slot that is free now. */
+  take(): Slot | undefined {
+    if (this.#taken >= this.#limit) return undefined;
+    this.#taken++;
     let held = true;
     return {
       free: () => {
         if (!held) return;
         held = false;
-        const next = this.#waiting.shift();
-        if (next) next();
-        else this.#taken--;
+        this.#taken--;
       },
     };
+  }
+
+  /** All slots that are free now. */
+  takeAll(): Slot[] {
+    const slots: Slot[] = [];
+    for (let slot = this.take(); slot; slot = this.take()) slots.push(slot);
+    return slots;
   }
 }

@@ -1,5 +1,6 @@
 import type { Attempt } from "./attempt.ts";
 import { CallTimeoutError } from "./errors.ts";
+import { currentPlace } from "./node-execution.ts";
 
 /** Node fires timers with a longer time at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
@@ -11,18 +12,12 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
  * @throws {@link CallTimeoutError}, and what the call throws.
  */
 export async function withinTime<T>(
-  attempt: Pick<Attempt, "signal">,
+  attempt: Pick<Attempt, "beginCall" | "endCall">,
   call: { readonly action: string; readonly timeoutMs: number },
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { action, timeoutMs } = call;
-  const controller = new AbortController();
-  const abort = (): void => {
-    controller.abort();
-  };
-  // One listener a call, taken away after it: `AbortSignal.any` and `timeout` keep theirs for the full time.
-  attempt.signal.addEventListener("abort", abort, { once: true });
-  if (attempt.signal.aborted) abort();
+  const controller = attempt.beginCall();
   let timer: NodeJS.Timeout | undefined;
   const timedOut = new Promise<never>((_, reject) => {
     timer = setTimeout(
@@ -33,15 +28,16 @@ export async function withinTime<T>(
             { details: { action, timeoutMs } },
           ),
         );
-        abort();
+        controller.abort();
       },
       Math.min(timeoutMs, LONGEST_TIMER_MS),
     );
   });
   try {
-    return await Promise.race([work(controller.signal), timedOut]);
+    // A tool is outside every node: a handle that it calls is refused, because nothing would call it in a replay.
+    return await Promise.race([currentPlace.run(undefined, () => work(controller.signal)), timedOut]);
   } finally {
     clearTimeout(timer);
-    attempt.signal.removeEventListener("abort", abort);
+    attempt.endCall(controller);
   }
 }

@@ -2,7 +2,7 @@ import type { Bus, Envelope } from "../core/bus.ts";
 import type { ErrorRecord } from "../core/errors.ts";
 import { outcomeSchema, type RunStatus } from "../core/events.ts";
 import type { Housekeeping } from "../core/housekeeping.ts";
-import type { Claim } from "../core/journal.ts";
+import type { Claim, NewRun } from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
 import { Attempt, type AttemptServices } from "./attempt.ts";
 import type { CompiledAgent } from "./compile-agent.ts";
@@ -23,9 +23,11 @@ export interface WorkerOptions extends AttemptServices {
 }
 
 /** How long a ready run is left to the worker that was told of it before a sweep takes it. */
-const SWEEP_GRACE_MS = 1_000;
+const SWEEP_GRACE_MS = 250;
 /** How long attempts that were cut off at the end of a drain may take to let go. */
 const LET_GO_MS = 1_000;
+/** How long the last statements of a worker may take. */
+const LAST_WORDS_MS = 2_000;
 
 /**
  * Takes runs and works on them. NATS tells it what is ready and brings messages; a sweep finds what NATS
@@ -35,12 +37,16 @@ export class Worker {
   readonly #options: WorkerOptions;
   readonly #slots: Slots;
   readonly #active = new Map<string, Attempt>();
+  /** Runs under way here. If their leases have run out, they are renewed or lost, but not taken from ourselves. */
+  readonly #mine = new Map<string, { hinted: boolean }>();
   readonly #working = new Set<Promise<void>>();
   /** Claims that have been asked for: what comes of them is still this worker's to do, or to give back. */
   readonly #taking = new Set<Promise<void>>();
   #stopping = false;
   /** The time to drain is up: what is still claimed is given back untouched. */
   #cutOff = false;
+  /** More runs are ready than there were slots for: whoever frees a slot looks for them. */
+  #backlog = false;
   #sweep: NodeJS.Timeout | null = null;
   #renew: NodeJS.Timeout | null = null;
   #sweeping: Promise<void> | null = null;
@@ -55,15 +61,16 @@ export class Worker {
   async start(): Promise<void> {
     const { bus, agents, housekeeping, mailer, worker, limits, sweepMs } = this.#options;
     await housekeeping.registerWorker(worker, mailer.publicKey, [...agents.keys()]);
-    for (const agent of agents.keys()) {
-      await bus.onWake(agent, (runs) => this.#take(runs));
-      await bus.onMail(agent, (message) => this.#receive(agent, message));
-    }
+    // Before anything can be taken: a lease that nobody renews is lost in mid-call.
     this.#renew = setInterval(() => {
       this.#renewing ??= this.#renewLeases().finally(() => {
         this.#renewing = null;
       });
     }, limits.leaseMs / 3);
+    for (const agent of agents.keys()) {
+      await bus.onWake(agent, (runs) => this.#take(runs));
+      await bus.onMail(agent, (message) => this.#receive(agent, message));
+    }
     const sweep = (): void => {
       this.#sweeping ??= this.#sweepOnce().finally(() => {
         this.#sweeping = null;
@@ -78,9 +85,17 @@ export class Worker {
     return this.#active.size;
   }
 
-  /** Claims named runs and starts on them; resolves when the claims have been tried, not when the runs end. */
+  /**
+   * Claims named runs and starts on them, as far as there are slots; resolves when the claims have been
+   * tried, not when the runs end. What finds no slot is ready in the database, for whoever has one first.
+   */
   async #take(runs: readonly string[]): Promise<void> {
     for (const run of runs) {
+      const mine = this.#mine.get(run);
+      if (mine) {
+        mine.hinted = true;
+        continue;
+      }
       await this.#inSlot(async () => {
         const { journal, worker, limits } = this.#options;
         const [claim] = await journal.claim([run], worker, limits.leaseMs);
@@ -89,27 +104,78 @@ export class Worker {
     }
   }
 
-  /** Waits for a free slot, gets a run for it and starts on it; without a run the slot is free again. */
-  async #inSlot(get: () => Promise<Claim | null>): Promise<void> {
+  /** With a free slot, gets a run for it and starts on it. @returns false if there is no slot. */
+  async #inSlot(get: () => Promise<Claim | null>): Promise<boolean> {
     this.#assertTaking();
-    const slot = await this.#slots.take();
-    const taking = this.#fill(slot, get);
-    this.#taking.add(taking);
-    try {
-      await taking;
-    } finally {
-      this.#taking.delete(taking);
+    const slot = this.#slots.take();
+    if (!slot) {
+      this.#backlog = true;
+      return false;
+    }
+    await this.#tracked(async () => {
+      let claim: Claim | null = null;
+      try {
+        claim = await get();
+      } finally {
+        if (claim) this.#start(claim, slot);
+        else this.#free(slot);
+      }
+    });
+    return true;
+  }
+
+  /** Claims runs for all free slots, and starts on them. */
+  async #fillSlots(graceMs: number): Promise<void> {
+    const { journal, worker, limits, agents } = this.#options;
+    for (let olderThanMs = graceMs; !this.#stopping; olderThanMs = 0) {
+      const slots = this.#slots.takeAll();
+      const asked = slots.length;
+      if (asked === 0) return;
+      this.#backlog = false;
+      await this.#tracked(async () => {
+        try {
+          const mine = [...this.#mine.keys()];
+          const claims = await journal.claimAny([...agents.keys()], worker, limits.leaseMs, asked, olderThanMs, mine);
+          for (const claim of claims) this.#start(claim, slots.pop() ?? NO_SLOT);
+          // As many as were asked for: there may be more.
+          if (claims.length === asked) this.#backlog = true;
+        } finally {
+          for (const slot of slots) slot.free();
+        }
+      });
+      // Set meanwhile, where something came while the slots were taken for this.
+      if (!this.#thereIsMore()) return;
     }
   }
 
-  async #fill(slot: Slot, get: () => Promise<Claim | null>): Promise<void> {
-    let claim: Claim | null = null;
+  // A method, because the compiler does not believe that a property changes while we wait.
+  #thereIsMore(): boolean {
+    return this.#backlog;
+  }
+
+  #isCutOff(): boolean {
+    return this.#cutOff;
+  }
+
+  #free(slot: Slot): void {
+    slot.free();
+    if (this.#thereIsMore()) this.#report("taking what waited for a slot", this.#fillSlots(0));
+  }
+
+  /** For work that nobody waits for: what it could not do, the sweep does a little later. */
+  #report(what: string, work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.#options.onTrouble(what, recordableError(error), {});
+    });
+  }
+
+  async #tracked(taking: () => Promise<void>): Promise<void> {
+    const tracked = taking();
+    this.#taking.add(tracked);
     try {
-      this.#assertTaking();
-      claim = await get();
+      await tracked;
     } finally {
-      if (claim) this.#start(claim, slot);
-      else slot.free();
+      this.#taking.delete(tracked);
     }
   }
 
@@ -120,13 +186,19 @@ export class Worker {
 
   /** Works on a claimed run in the background. */
   #start(claim: Claim, slot: Slot): void {
+    const { run } = claim.head;
+    const mine = { hinted: false };
+    this.#mine.set(run, mine);
     const work = this.#work(claim)
       .catch((error: unknown) => {
-        this.#options.onTrouble("working on a run", recordableError(error), { run: claim.head.run });
+        this.#options.onTrouble("working on a run", recordableError(error), { run });
       })
       .finally(() => {
-        slot.free();
+        this.#mine.delete(run);
+        this.#free(slot);
         this.#working.delete(work);
+        // It may have parked just before that hint.
+        if (mine.hinted && !this.#stopping) this.#report("taking a run again", this.#take([run]));
       });
     this.#working.add(work);
   }
@@ -148,7 +220,7 @@ export class Worker {
     const { agents, journal, onTrouble } = this.#options;
     const { run } = claim.head;
     const agent = agents.get(claim.head.agent);
-    if (!agent || this.#cutOff) {
+    if (!agent || this.#isCutOff()) {
       await journal.release(claim.head);
       return null;
     }
@@ -156,12 +228,13 @@ export class Worker {
     try {
       attempt = await Attempt.open(claim, this.#options);
       this.#active.set(run, attempt);
+      if (this.#isCutOff()) attempt.abort(new WorkerStoppingError("The worker stopped before the attempt had begun."));
       return await attempt.run(agent);
     } catch (error) {
       // Not the run's failure but this attempt's: whoever holds the lease next goes on from the record.
       onTrouble("an attempt ended early", recordableError(error), { run });
       // What could not even be read is not given back at once: the next worker would fail on it as well.
-      if (attempt) await journal.release(claim.head).catch(() => undefined);
+      if (attempt) await journal.release(claim.head, { endedEarly: !this.#cutOff }).catch(() => undefined);
       return null;
     } finally {
       if (this.#active.get(run) === attempt) this.#active.delete(run);
@@ -186,30 +259,28 @@ export class Worker {
     const { journal, worker, limits, agents } = this.#options;
     const agent = agents.get(envelope.to);
     if (!agent) throw new Error(`This worker does not run ${envelope.to}.`);
-    await this.#inSlot(() =>
-      journal.create(
-        {
-          run: envelope.target,
-          session: envelope.session,
-          parent: envelope.run,
-          agent: envelope.to,
-          version: agent.version,
-          key: null,
-          startedBy: envelope.startedBy,
-          depth: envelope.depth + 1,
-          input: envelope.body,
-          cause: {
-            run: envelope.run,
-            seq: envelope.cause.seq,
-            hash: envelope.cause.hash,
-            message: envelope.id,
-            agent: envelope.from,
-            effect: envelope.effect,
-          },
-        },
-        { worker, leaseMs: limits.leaseMs },
-      ),
-    );
+    const run: NewRun = {
+      run: envelope.target,
+      session: envelope.session,
+      parent: envelope.run,
+      agent: envelope.to,
+      version: agent.version,
+      key: null,
+      startedBy: envelope.startedBy,
+      depth: envelope.depth + 1,
+      input: envelope.body,
+      cause: {
+        run: envelope.run,
+        seq: envelope.cause.seq,
+        hash: envelope.cause.hash,
+        message: envelope.id,
+        agent: envelope.from,
+        effect: envelope.effect,
+      },
+    };
+    // Without a slot the run is created all the same: then any worker that has one finds it.
+    const taken = await this.#inSlot(() => journal.create(run, { worker, leaseMs: limits.leaseMs }));
+    if (!taken) await journal.create(run);
   }
 
   async #receiveAnswer(envelope: Envelope): Promise<void> {
@@ -236,15 +307,16 @@ export class Worker {
     const { journal, worker, limits, housekeeping } = this.#options;
     try {
       if (attempts.length > 0) {
-        const { held, deadlineMs } = await journal.renew(
+        const { held, gone, deadlineMs } = await journal.renew(
           attempts.map((attempt) => attempt.head),
           worker,
           limits.leaseMs,
         );
         for (const attempt of attempts) {
           if (held.has(attempt.head.run)) attempt.extend(deadlineMs);
-          // One that has parked or ended meanwhile is over, and takes no notice.
-          else attempt.abort(lost(attempt));
+          // One that has parked or ended meanwhile is over, and takes no notice. One whose row is held by something
+          // else may be renewed next time: until then its deadline stands.
+          else if (gone.has(attempt.head.run)) attempt.abort(lost(attempt));
         }
       }
       await housekeeping.workerSeen(worker);
@@ -256,20 +328,11 @@ export class Worker {
   /** What nobody told us: timers that are due, approvals that expired, runs and messages left lying. */
   async #sweepOnce(): Promise<void> {
     if (this.#stopping) return;
-    const { journal, worker, limits, agents, housekeeping, mailer } = this.#options;
+    const { housekeeping, mailer } = this.#options;
     try {
       await housekeeping.wakeDueRuns();
       await housekeeping.expireApprovals();
-      const slots = this.#slots.takeFree();
-      try {
-        const claims =
-          slots.length === 0
-            ? []
-            : await journal.claimAny([...agents.keys()], worker, limits.leaseMs, slots.length, SWEEP_GRACE_MS);
-        for (const claim of claims) this.#start(claim, slots.pop() ?? NO_SLOT);
-      } finally {
-        for (const slot of slots) slot.free();
-      }
+      await this.#fillSlots(SWEEP_GRACE_MS);
       mailer.send(await housekeeping.unreceivedMessages());
     } catch (error) {
       this.#options.onTrouble("sweeping", recordableError(error), {});
@@ -283,38 +346,40 @@ export class Worker {
   async stop(drainMs: number): Promise<void> {
     this.#stopping = true;
     if (this.#sweep) clearInterval(this.#sweep);
-    this.#slots.wakeAll();
-    await this.#sweeping;
-    if (!(await this.#idleWithin(drainMs))) {
+    if (!(await within(drainMs, this.#idle()))) {
       this.#cutOff = true;
       const stopping = new WorkerStoppingError("The worker stopped before the attempt had ended.");
       for (const attempt of this.#active.values()) attempt.abort(stopping);
-      await this.#idleWithin(LET_GO_MS);
+      await within(LET_GO_MS, this.#idle());
     }
     if (this.#renew) clearInterval(this.#renew);
-    await this.#renewing;
-    await this.#options.housekeeping.workerGone(this.#options.worker);
+    const { housekeeping, worker, onTrouble } = this.#options;
+    const gone = housekeeping.workerGone(worker).catch((error: unknown) => {
+      onTrouble("saying goodbye", recordableError(error), {});
+    });
+    await within(LAST_WORDS_MS, Promise.all([this.#renewing, gone]));
   }
 
-  /** True if everything under way has ended within this time. */
-  async #idleWithin(ms: number): Promise<boolean> {
-    let timer: NodeJS.Timeout | undefined;
-    const timeout = new Promise<boolean>((resolve) => {
-      timer = setTimeout(() => {
-        resolve(false);
-      }, ms);
-    });
-    const idle = (async () => {
-      while (this.#working.size + this.#taking.size > 0) {
-        await Promise.allSettled([...this.#working, ...this.#taking]);
-      }
-      return true;
-    })();
-    try {
-      return await Promise.race([idle, timeout]);
-    } finally {
-      clearTimeout(timer);
+  /** Resolves when nothing is under way. */
+  async #idle(): Promise<void> {
+    while (this.#working.size + this.#taking.size > 0 || this.#sweeping !== null) {
+      await Promise.allSettled([...this.#working, ...this.#taking, this.#sweeping]);
     }
+  }
+}
+
+/** True if it was done within this time; it must not fail. */
+async function within(ms: number, work: Promise<unknown>): Promise<boolean> {
+  let timer: NodeJS.Timeout | undefined;
+  const timeout = new Promise<boolean>((resolve) => {
+    timer = setTimeout(() => {
+      resolve(false);
+    }, ms);
+  });
+  try {
+    return await Promise.race([work.then(() => true), timeout]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

@@ -1,6 +1,7 @@
 import pg from "pg";
 import type { Database, Sql } from "../core/database.ts";
-import { DatabaseUnavailableError } from "./errors.ts";
+import { InvalidInputError } from "../core/errors.ts";
+import { DatabaseBusyError, DatabaseUnavailableError } from "./errors.ts";
 
 /** The type of `bigint` columns. Source: pg_type.oid of int8. */
 const INT8 = 20;
@@ -11,6 +12,14 @@ function ourTypes(): pg.TypeOverrides {
   types.setTypeParser(INT8, Number);
   return types;
 }
+
+/**
+ * A transaction whose client says nothing for this long is ended by Postgres: a process that freezes in the
+ * middle of one would hold its rows, and keep everybody who needs them waiting, until it is killed.
+ */
+export const IDLE_IN_TRANSACTION_MS = 5_000;
+/** How long a statement of the pool waits for a row: longer than a frozen process can hold it. */
+const LOCK_TIMEOUT_MS = 6_000;
 
 export interface DatabaseOptions {
   readonly url: string;
@@ -23,8 +32,9 @@ export interface DatabaseOptions {
 /**
  * Opens a pool. Connects lazily.
  *
- * Statements throw {@link DatabaseUnavailableError} when the server is out of reach, and Postgres's own
- * error (with its SQLSTATE in `code`) when the server refuses them.
+ * Statements throw {@link DatabaseUnavailableError} when the server is out of reach, {@link DatabaseBusyError}
+ * when they waited for a locked row for too long, {@link InvalidInputError} for text that Postgres cannot hold,
+ * and Postgres's own error (with its SQLSTATE in `code`) when the server refuses them for another reason.
  */
 export function openDatabase(options: DatabaseOptions): Database {
   const pool = new pg.Pool({
@@ -32,9 +42,14 @@ export function openDatabase(options: DatabaseOptions): Database {
     max: options.max ?? 10,
     application_name: options.applicationName ?? "signalbox",
     types: ourTypes(),
+    lock_timeout: LOCK_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
   });
   // An idle connection that breaks is replaced at the next use; without a listener it would end the process.
   pool.on("error", () => undefined);
+  // The pool hears only its idle connections. One that breaks between two statements of a transaction would
+  // end the process as well; whoever has it hears of it from the next statement.
+  pool.on("connect", (client) => client.on("error", () => undefined));
   return {
     query: (text, values, name) => run(pool, text, values, name),
     async transaction(work) {
@@ -59,6 +74,13 @@ export function openDatabase(options: DatabaseOptions): Database {
   };
 }
 
+export interface ConnectionOptions extends DatabaseOptions {
+  /** How long a statement waits for a locked row. Default: for ever. */
+  readonly lockTimeoutMs?: number;
+  /** How long a transaction may stand still before Postgres ends it. Default: for ever. */
+  readonly idleInTransactionMs?: number;
+}
+
 /** One dedicated connection, for what must not share: the journal's writer, and migrations. */
 export interface Connection extends Sql {
   end(): Promise<void>;
@@ -66,17 +88,27 @@ export interface Connection extends Sql {
   onBreak(handler: (error: unknown) => void): void;
 }
 
-export async function openConnection(options: DatabaseOptions): Promise<Connection> {
+export async function openConnection(options: ConnectionOptions): Promise<Connection> {
   const client = new pg.Client({
     connectionString: options.url,
     application_name: options.applicationName ?? "signalbox",
     types: ourTypes(),
+    ...(options.lockTimeoutMs === undefined ? {} : { lock_timeout: options.lockTimeoutMs }),
+    ...(options.idleInTransactionMs === undefined
+      ? {}
+      : { idle_in_transaction_session_timeout: options.idleInTransactionMs }),
   });
   const handlers: ((error: unknown) => void)[] = [];
   client.on("error", (error) => {
     for (const handler of handlers.splice(0)) handler(error);
   });
-  await connect(() => client.connect());
+  try {
+    await connect(() => client.connect());
+  } catch (error) {
+    // A client that itself broke off, over a missing password for example, leaves its socket open.
+    client.end().catch(() => undefined);
+    throw error;
+  }
   return {
     query: (text, values, name) => run(client, text, values, name),
     end: () => client.end(),
@@ -106,13 +138,34 @@ async function run<Row extends object>(
     });
     return result.rows;
   } catch (error) {
-    throw isRefusal(error) || isDefect(error) ? error : unavailable(error);
+    if (isDefect(error)) throw error;
+    throw isRefusal(error) ? typed(error) : unavailable(error);
   }
 }
 
-/** True where the server answered: it has an SQLSTATE, and not one that says that it is going away. */
-function isRefusal(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && !/^(08|57P)/.test(error.code ?? "");
+/** True where the server answered: it has an SQLSTATE, and not one that says that it, or the connection, is going away. */
+function isRefusal(error: unknown): error is pg.DatabaseError {
+  return error instanceof pg.DatabaseError && !/^(08|57P|25P03)/.test(error.code ?? "");
+}
+
+/** A refusal that is not the statement's fault, or that is whoever's who gave the text, as an error of ours. */
+function typed(error: pg.DatabaseError): Error {
+  switch (error.code) {
+    case "55P03": // lock not available
+    case "40P01": // deadlock
+    case "40001": // serialisation failure
+      return new DatabaseBusyError(
+        "Something else holds a row that is needed here, and did not let go of it in time. Nothing was changed: try again in a moment. If it stays so, look for an old transaction in pg_stat_activity.",
+        { cause: error },
+      );
+    case "22021": // character not in repertoire
+      return new InvalidInputError(
+        "A text holds the character U+0000, which cannot be stored or looked for. Take it out. Nothing was changed.",
+        { cause: error },
+      );
+    default:
+      return error;
+  }
 }
 
 /** True for a mistake in our own code, which must not pass for a server that is out of reach. */

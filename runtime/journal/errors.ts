@@ -6,6 +6,12 @@ export class DatabaseUnavailableError extends SignalboxError {
   static override readonly disposition = "retry";
 }
 
+/** A row that was needed is held by something else, for longer than anybody should hold one. Nothing was changed. */
+export class DatabaseBusyError extends SignalboxError {
+  static override readonly code = "DATABASE_BUSY";
+  static override readonly disposition = "retry";
+}
+
 /** The database's tables are newer or older than this release, or were made by something else. */
 export class SchemaMismatchError extends SignalboxError {
   static override readonly code = "SCHEMA_MISMATCH";

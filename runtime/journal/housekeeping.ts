@@ -5,8 +5,10 @@ import type { EventData } from "../core/events.ts";
 import type { Housekeeping } from "../core/housekeeping.ts";
 import { DELIVER } from "./sql.ts";
 
-/** A message that nobody received is sent again after this time, and again after each such time, by one worker. */
+/** A message that nobody received is sent again after this time, and then each time that it has become twice as old. */
 const RESEND_AFTER_MS = 3_000;
+/** The longest time between two sendings. What nobody takes must not fill the stream with copies. */
+const LONGEST_RESEND_MS = 600_000;
 /** At most this many of anything in one sweep: the next one takes the rest. */
 const SWEEP_LIMIT = 100;
 
@@ -56,12 +58,13 @@ export function createHousekeeping(database: Database): Housekeeping {
     },
     async unreceivedMessages() {
       const rows = await database.query<{ envelope: string }>(
-        `update outbox set resend_at = clock_timestamp() + $2 * interval '1 millisecond'
+        `update outbox set resend_at = clock_timestamp() + greatest($2 * interval '1 millisecond',
+           least(clock_timestamp() - created_at, $3 * interval '1 millisecond'))
          where msg_id in (
            select msg_id from outbox where received_at is null and resend_at <= clock_timestamp()
            order by resend_at limit $1 for update skip locked)
          returning envelope`,
-        [SWEEP_LIMIT, RESEND_AFTER_MS],
+        [SWEEP_LIMIT, RESEND_AFTER_MS, LONGEST_RESEND_MS],
         "unreceived_messages",
       );
       return rows.map((row) => JSON.parse(row.envelope) as SignedEnvelope);
@@ -75,18 +78,18 @@ export function createHousekeeping(database: Database): Housekeeping {
   };
 }
 
+/** Approvals and their runs are locked together, and what somebody else holds is left to the next sweep. */
 async function expireApprovals(database: Database): Promise<void> {
   await database.transaction(async (sql) => {
     const expired = await sql.query<{ approval_id: string; run_id: string; effect: string; args_hash: string }>(
       `update approvals set status = 'expired', decided_at = clock_timestamp()
        where approval_id in (
-         select approval_id from approvals where status = 'pending' and expires_at <= clock_timestamp()
-         order by approval_id limit $1 for update skip locked)
+         select approval_id from approvals a join runs r using (run_id)
+         where a.status = 'pending' and a.expires_at <= clock_timestamp()
+         order by approval_id limit $1 for update of a, r skip locked)
        returning approval_id, run_id, effect, args_hash`,
       [SWEEP_LIMIT],
     );
-    // In key order: two sweeps that wake the same runs must not wait for each other.
-    expired.sort((a, b) => (a.run_id < b.run_id ? -1 : 1));
     for (const approval of expired) {
       const decided: Omit<EventData<"approval_decided">, "message"> = {
         approval: approval.approval_id,

@@ -2,7 +2,16 @@ import { canonicalJson } from "../core/canonical.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Database, Sql } from "../core/database.ts";
 import { EVENT_VERSION, type EventData, type JournalEvent, type NewEvent } from "../core/events.ts";
-import type { Appended, AppendOptions, Claim, Journal, MailboxMessage, NewRun, RunHead } from "../core/journal.ts";
+import type {
+  Appended,
+  AppendOptions,
+  Claim,
+  Journal,
+  MailboxMessage,
+  NewRun,
+  Renewed,
+  RunHead,
+} from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
 import { eventHash, GENESIS, payloadHash } from "../core/chain.ts";
 import { CorruptJournalError } from "./errors.ts";
@@ -43,6 +52,11 @@ export interface EventRow {
   readonly data: string;
   readonly hash: string;
 }
+
+/** A renewal tries locked rows again for this share of the lease, and no longer than this. */
+const LOCKED_SHARE = 6;
+const LOCKED_AT_MOST_MS = 1_000;
+const LOCKED_DELAY_MS = 50;
 
 /** The journal on Postgres. Appends go through the process's one writer, all else through the pool. */
 export class PostgresJournal implements Journal {
@@ -135,8 +149,9 @@ export class PostgresJournal implements Journal {
     leaseMs: number,
     limit: number,
     olderThanMs: number,
+    except: readonly string[] = [],
   ): Promise<Claim[]> {
-    return this.#claim(CLAIM_ANY, [agents, worker, leaseMs, limit, olderThanMs], leaseMs, "claim_any");
+    return this.#claim(CLAIM_ANY, [agents, worker, leaseMs, limit, olderThanMs, except], leaseMs, "claim_any");
   }
 
   async #claim(text: string, values: unknown[], leaseMs: number, name: string): Promise<Claim[]> {
@@ -159,22 +174,31 @@ export class PostgresJournal implements Journal {
     }));
   }
 
-  async renew(
-    heads: readonly RunHead[],
-    worker: string,
-    leaseMs: number,
-  ): Promise<{ held: Set<string>; deadlineMs: number }> {
-    const deadlineMs = this.#clock.monotonicMs() + leaseMs;
-    const rows = await this.#database.query<{ run_id: string }>(
-      RENEW,
-      [heads.map((head) => head.run), heads.map((head) => head.epoch), worker, leaseMs],
-      "renew",
-    );
-    return { held: new Set(rows.map((row) => row.run_id)), deadlineMs };
+  async renew(heads: readonly RunHead[], worker: string, leaseMs: number): Promise<Renewed> {
+    const askedAtMs = this.#clock.monotonicMs();
+    const held = new Set<string>();
+    const gone = new Set<string>();
+    let left = heads;
+    for (let round = 1; ; round++) {
+      const rows = await this.#database.query<{ run_id: string; answer: "held" | "gone" | "locked" }>(
+        RENEW,
+        [left.map((head) => head.run), left.map((head) => head.epoch), worker, leaseMs],
+        "renew",
+      );
+      for (const { run_id: run, answer } of rows) {
+        if (answer === "held") held.add(run);
+        else if (answer === "gone") gone.add(run);
+      }
+      left = left.filter(({ run }) => !held.has(run) && !gone.has(run));
+      // A busy run's row is locked by its own appends again and again, each time for a moment only.
+      const over = this.#clock.monotonicMs() - askedAtMs > Math.min(leaseMs / LOCKED_SHARE, LOCKED_AT_MOST_MS);
+      if (left.length === 0 || over) return { held, gone, deadlineMs: askedAtMs + leaseMs };
+      await new Promise((resolve) => setTimeout(resolve, Math.min(5 * round, LOCKED_DELAY_MS)));
+    }
   }
 
-  async release(head: RunHead): Promise<void> {
-    await this.#database.query(RELEASE, [head.run, head.epoch]);
+  async release(head: RunHead, options: { readonly endedEarly?: boolean } = {}): Promise<void> {
+    await this.#database.query(RELEASE, [head.run, head.epoch, options.endedEarly ?? false]);
   }
 
   async read(run: string, after = 0): Promise<JournalEvent[]> {

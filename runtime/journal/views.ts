@@ -35,6 +35,14 @@ export async function lockViews(
 }
 
 /**
+ * Text as Postgres can hold it in a column: without U+0000, which models and tools can say. The events hold the
+ * text as it was said.
+ */
+function columnText(text: string): string {
+  return text.replaceAll("\u0000", "\uFFFD");
+}
+
+/**
  * Writes one row beside the events, inside their transaction. Each is idempotent, and follows from the
  * events: the views can be rebuilt from them.
  *
@@ -53,17 +61,17 @@ export async function writeView(sql: Sql, head: RunHead, write: ViewWrite): Prom
           write.approval,
           head.run,
           head.session,
-          write.effect,
+          columnText(write.effect),
           head.agent,
-          write.tool,
-          write.toolVersion,
+          columnText(write.tool),
+          columnText(write.toolVersion),
           canonicalJson(write.input),
           write.argsHash,
           canonicalJson(write.verdict),
-          write.pool,
+          columnText(write.pool),
           write.approvers,
           write.startedBy.kind,
-          write.startedBy.id,
+          columnText(write.startedBy.id),
           new Date(write.expiresAt),
         ],
       );
@@ -96,20 +104,20 @@ export async function writeView(sql: Sql, head: RunHead, write: ViewWrite): Prom
          on conflict (run_id, effect) do update set resolved_at = null, reason = excluded.reason, since = clock_timestamp()`,
         [
           head.run,
-          write.effect,
+          columnText(write.effect),
           head.session,
           write.effectId,
           head.agent,
-          write.tool,
+          columnText(write.tool),
           canonicalJson(write.input),
-          write.reason,
+          columnText(write.reason),
         ],
       );
       return;
     case "doubt_resolved":
       await sql.query("update doubts set resolved_at = clock_timestamp() where run_id = $1 and effect = $2", [
         head.run,
-        write.effect,
+        columnText(write.effect),
       ]);
       return;
     case "question_asked":
@@ -121,10 +129,10 @@ export async function writeView(sql: Sql, head: RunHead, write: ViewWrite): Prom
           write.id,
           head.run,
           head.session,
-          write.effect,
+          columnText(write.effect),
           head.agent,
-          write.pool,
-          write.question,
+          columnText(write.pool),
+          columnText(write.question),
           canonicalJson(write.answer),
         ],
       );

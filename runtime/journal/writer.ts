@@ -3,10 +3,10 @@ import type { Clock } from "../core/clock.ts";
 import { EVENT_VERSION, type JournalEvent, type NewEvent, type RunStatus } from "../core/events.ts";
 import type { Appended, AppendOptions, RunHead, ViewWrite } from "../core/journal.ts";
 import { eventHash, payloadHash } from "../core/chain.ts";
-import { openConnection, type Connection } from "./database.ts";
-import { DatabaseUnavailableError, FencedError } from "./errors.ts";
+import { IDLE_IN_TRANSACTION_MS, openConnection, type Connection } from "./database.ts";
+import { DatabaseBusyError, DatabaseUnavailableError, FencedError } from "./errors.ts";
 import { hexToBytes, storedPayload } from "./payload.ts";
-import { APPEND, APPEND_BLOBS, HEADS } from "./sql.ts";
+import { APPEND, APPEND_BLOBS } from "./sql.ts";
 import { lockViews, writeView } from "./views.ts";
 
 export interface WriterOptions {
@@ -40,7 +40,15 @@ interface Group {
   readonly items: Item[];
 }
 
-type Answer = { run_id: string; accepted: boolean; locked: boolean; status: RunStatus | null };
+interface Answer {
+  readonly run_id: string;
+  readonly accepted: boolean;
+  /** False where somebody else has locked the row: nothing was tried. */
+  readonly locked: boolean;
+  readonly status: RunStatus | null;
+  /** Of a refused group: the head that is there, if the run still is this holder's. */
+  readonly stored_head: string | null;
+}
 
 const BUSY_DELAY_MS = 2;
 const LONGEST_BUSY_DELAY_MS = 50;
@@ -108,8 +116,8 @@ export class JournalWriter {
     await new Promise((resolve) => setImmediate(resolve));
     let busyRounds = 0;
     while (this.#queue.length > 0) {
-      const groups = grouped(this.#queue);
-      this.#queue = [];
+      const { groups, later } = grouped(this.#queue);
+      this.#queue = later;
       const again = await this.#commit(groups);
       this.#queue = [...again.flatMap((group) => group.items), ...this.#queue];
       busyRounds = again.length === 0 ? 0 : busyRounds + 1;
@@ -133,7 +141,8 @@ export class JournalWriter {
       if (error instanceof DatabaseUnavailableError) return this.#recover(groups, error);
       const [only, ...rest] = groups;
       if (only !== undefined && rest.length === 0) {
-        if (isLockTrouble(error)) return [only];
+        // Nothing is wrong with the append, it was only unlucky.
+        if (error instanceof DatabaseBusyError) return [only];
         this.#refuse(only, error);
         return [];
       }
@@ -185,7 +194,15 @@ export class JournalWriter {
       const answer = byRun.get(group.head.run);
       if (answer?.accepted === true) done.push(group);
       else if (answer?.locked === false) again.push(group);
-      else this.#refuse(group, fenced(group.head));
+      else {
+        const { there, left } = splitAt(group, answer?.stored_head ?? null);
+        if (!there) {
+          this.#refuse(group, fenced(group.head));
+          continue;
+        }
+        done.push(there);
+        if (left) again.push(left);
+      }
     }
     if (done.length > 0) {
       try {
@@ -214,29 +231,18 @@ export class JournalWriter {
   }
 
   /**
-   * The connection broke, perhaps after the commit: reconnects, and asks the heads which side of the
-   * commit we are on.
+   * The connection broke, perhaps after the commit, and perhaps the commit is still under way: reconnects, and
+   * sends the same again. It is refused where it is in the journal already, and then the head that is there says so.
    */
   async #recover(groups: Group[], error: DatabaseUnavailableError): Promise<Group[]> {
     this.#connection = null;
     for (const delayMs of RECONNECT_DELAYS_MS) {
       await delay(delayMs);
       try {
-        const connection = (this.#connection ??= await this.#connect());
-        const heads = await connection.query<{ run_id: string; epoch: number; head_hash: string; status: RunStatus }>(
-          HEADS,
-          [groups.map((group) => group.head.run)],
-        );
-        const byRun = new Map(heads.map((head) => [head.run_id, head]));
-        const answers: Answer[] = groups.map((group) => {
-          const stored = byRun.get(group.head.run);
-          const accepted = stored?.head_hash === lastHash(group);
-          const unchanged = stored?.epoch === group.head.epoch && stored.head_hash === group.items[0]?.fromHash;
-          return { run_id: group.head.run, accepted, locked: !unchanged, status: stored?.status ?? null };
-        });
-        return this.#settle(groups, answers);
+        this.#connection ??= await this.#connect();
+        return groups;
       } catch {
-        this.#connection = null;
+        // Not back yet.
       }
     }
     for (const group of groups) this.#refuse(group, error);
@@ -244,11 +250,15 @@ export class JournalWriter {
   }
 
   async #connect(): Promise<Connection> {
-    const connection = await openConnection({ url: this.#options.url, applicationName: "signalbox-journal" });
+    const connection = await openConnection({
+      url: this.#options.url,
+      applicationName: "signalbox-journal",
+      lockTimeoutMs: LOCK_TIMEOUT_MS,
+      idleInTransactionMs: IDLE_IN_TRANSACTION_MS,
+    });
     connection.onBreak(() => {
       if (this.#connection === connection) this.#connection = null;
     });
-    await connection.query(`set lock_timeout = ${String(LOCK_TIMEOUT_MS)}`);
     return connection;
   }
 
@@ -299,25 +309,30 @@ function merged(group: Group): AppendOptions {
   return options;
 }
 
-function lastHash(group: Group): string {
-  const last = group.items.at(-1)?.rows.at(-1)?.event;
-  return last?.hash ?? group.items[0]?.fromHash ?? group.head.hash;
+/** What of a group is in the journal already, given the head that is there, and what is left of it. */
+function splitAt(
+  group: Group,
+  storedHead: string | null,
+): { readonly there: Group | null; readonly left: Group | null } {
+  const end = group.items.findIndex((item) => item.rows.at(-1)?.event.hash === storedHead) + 1;
+  const part = (items: Item[]): Group | null => (items.length === 0 ? null : { head: group.head, items });
+  return { there: part(group.items.slice(0, end)), left: part(group.items.slice(end)) };
 }
 
-function grouped(items: readonly Item[]): Group[] {
-  const groups = new Map<RunHead, Group>();
+/**
+ * The outstanding appends of each run. One batch tells runs apart by their ids, so where a run has been claimed
+ * again by the same process, what its other holder appends comes later.
+ */
+function grouped(items: readonly Item[]): { readonly groups: Group[]; readonly later: Item[] } {
+  const groups = new Map<string, Group>();
+  const later: Item[] = [];
   for (const item of items) {
-    const group = groups.get(item.head);
-    if (group) group.items.push(item);
-    else groups.set(item.head, { head: item.head, items: [item] });
+    const group = groups.get(item.head.run);
+    if (!group) groups.set(item.head.run, { head: item.head, items: [item] });
+    else if (group.head === item.head) group.items.push(item);
+    else later.push(item);
   }
-  return [...groups.values()];
-}
-
-/** Lock not available, deadlock, serialisation failure: nothing is wrong with the append, it was only unlucky. */
-function isLockTrouble(error: unknown): boolean {
-  const code = typeof error === "object" && error !== null && "code" in error ? error.code : undefined;
-  return code === "55P03" || code === "40P01" || code === "40001";
+  return { groups: [...groups.values()], later };
 }
 
 function delay(ms: number): Promise<void> {

@@ -6,6 +6,7 @@ import { openConnection } from "../journal/database.ts";
 import { migrate } from "../journal/migrate.ts";
 import { welcomeLocalOperator, type LocalOperator } from "../people/index.ts";
 import { removeDataFolder, startStack, type Stack } from "../stack/index.ts";
+import { Closers } from "./closers.ts";
 import { startConsole, type RunningConsole } from "./console-process.ts";
 import { startWorkerChild, type WorkerChild } from "./worker-child.ts";
 
@@ -42,10 +43,8 @@ export interface Dev extends AsyncDisposable {
 
 /** Starts the whole platform for one machine. What had started is stopped again if something does not. */
 export async function startDev(options: DevOptions): Promise<Dev> {
-  const closers: (() => Promise<void>)[] = [];
-  const close = async (): Promise<void> => {
-    for (const closer of closers.splice(0).reverse()) await closer();
-  };
+  const closers = new Closers();
+  const close = (): Promise<void> => closers.close();
   try {
     if (options.fresh === true) await removeDataFolder(options.dataDir);
     const stack = await startStack({
@@ -55,7 +54,7 @@ export async function startDev(options: DevOptions): Promise<Dev> {
       natsUrl: options.natsUrl,
       report: options.report,
     });
-    closers.push(() => stack.close());
+    closers.add(() => stack.close());
     options.report?.("Preparing the database");
     await migrate(stack.databaseUrl);
     const console = await startConsole({
@@ -66,7 +65,7 @@ export async function startDev(options: DevOptions): Promise<Dev> {
       port: options.port,
       ...(options.host === undefined ? {} : { host: options.host }),
     });
-    closers.push(() => console.close());
+    closers.add(() => console.close());
     options.report?.("Starting the workers");
     const workers = await Promise.all(
       Array.from({ length: options.workers }, () =>
@@ -83,7 +82,7 @@ export async function startDev(options: DevOptions): Promise<Dev> {
         }),
       ),
     );
-    closers.push(async () => {
+    closers.add(async () => {
       await Promise.all(workers.map((worker) => worker.stop()));
     });
     const pools = Object.keys(options.config.pools);
@@ -98,7 +97,7 @@ export async function startDev(options: DevOptions): Promise<Dev> {
       [Symbol.asyncDispose]: close,
     };
   } catch (error) {
-    await close();
+    await close().catch(() => undefined);
     throw error;
   }
 }
@@ -113,7 +112,7 @@ async function startSamples(
     const service = await serviceAccount(console, sample.startedBy);
     const batch: string[] = [];
     for (const { key, input } of sample.runs) {
-      const { session } = await console.services.startRun(service, { agent: sample.agent, input: input as never, key });
+      const { session } = await console.services.startRun(service, { agent: sample.agent, input, key });
       batch.push(session);
     }
     sessions.push(...batch);

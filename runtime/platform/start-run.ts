@@ -21,7 +21,8 @@ export interface StartOptions {
  * Starts a run, and with it a session.
  *
  * @returns the run's id, and whether it is new.
- * @throws `NotFoundError` if there is no such agent, `InvalidInputError` if the input does not fit its schema,
+ * @throws `NotFoundError` if there is no such agent, `InvalidInputError` if the input does not fit its schema or
+ *   the key cannot be stored,
  *   `StartKeyUsedError` if the key has started a run with another input.
  */
 export async function startRun(
@@ -49,6 +50,12 @@ export async function startRun(
     throw new InvalidInputError(
       `The input does not fit what ${agent.name} takes: ${problems.join("; ")}. No run was started.`,
       { details: { agent: agent.name, problems } },
+    );
+  }
+  if (options.key !== undefined && (options.key.includes("\u0000") || !options.key.isWellFormed())) {
+    throw new InvalidInputError(
+      "The start key holds a character that is none: U+0000, or half of a surrogate pair. Use another key. No run was started.",
+      { details: { agent: agent.name } },
     );
   }
   const version = context.versions.get(agent.name) ?? agentVersion(agent);

@@ -5,11 +5,13 @@ import { NatsBus } from "../bus/nats-bus.ts";
 import { canonicalJson } from "../core/canonical.ts";
 import { systemClock } from "../core/clock.ts";
 import { SignalboxError } from "../core/errors.ts";
+import type { Database } from "../core/database.ts";
 import type { RunHead } from "../core/journal.ts";
 import type { NatsAccess } from "../core/stack.ts";
 import { ruleSetSource, type SignalboxConfig } from "../config.ts";
 import { DEFAULT_LIMITS, type Limits } from "../engine/attempt.ts";
-import { compileAgent } from "../engine/compile-agent.ts";
+import { compileAgent, type CompiledAgent } from "../engine/compile-agent.ts";
+import type { HandleServices } from "../engine/handles.ts";
 import { Mailer } from "../engine/mailer.ts";
 import { Worker } from "../engine/worker.ts";
 import { openDatabase } from "../journal/database.ts";
@@ -17,6 +19,7 @@ import { createHousekeeping } from "../journal/housekeeping.ts";
 import { PostgresJournal } from "../journal/journal.ts";
 import { JournalWriter } from "../journal/writer.ts";
 import { compileRuleSet } from "../rules/index.ts";
+import { Closers } from "./closers.ts";
 
 export interface WorkerProcessOptions {
   readonly config: SignalboxConfig;
@@ -26,7 +29,7 @@ export interface WorkerProcessOptions {
   /** How many runs may be under way at once. Default 20. */
   readonly slots?: number;
   readonly limits?: Partial<Limits>;
-  /** How often it looks for what nobody told it of. Default 1,000 ms. */
+  /** How often it looks for what nobody told it of. Default 500 ms. */
   readonly sweepMs?: number;
   /** How long what is under way may take after a stop. Default 10,000 ms. */
   readonly drainMs?: number;
@@ -46,12 +49,25 @@ export interface RunningWorker extends AsyncDisposable {
  *   `DatabaseUnavailableError` and `BusUnavailableError` if a server is out of reach.
  */
 export async function startWorker(options: WorkerProcessOptions): Promise<RunningWorker> {
+  const closers = new Closers();
+  try {
+    return await start(options, closers);
+  } catch (error) {
+    // A worker that did not start must not stay half alive: it would keep its process, and take work.
+    await closers.close().catch(() => undefined);
+    throw error;
+  }
+}
+
+async function start(options: WorkerProcessOptions, closers: Closers): Promise<RunningWorker> {
   const { config, databaseUrl, log } = options;
   // Tells an operator which process it is.
   const id = `worker-${String(process.pid)}-${randomUUID().slice(0, 8)}`;
   const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
   const judge = compileRuleSet(await ruleSetSource(config));
   const database = openDatabase({ url: databaseUrl, applicationName: "signalbox-worker" });
+  closers.add(() => database.end());
+  const agents = compileAgents(config, database, log);
   const bus = await NatsBus.connect({
     access: options.nats,
     name: id,
@@ -60,10 +76,12 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Runnin
       log.warn({ err: error }, `NATS: ${what}`);
     },
   });
+  closers.add(() => bus.close());
   const live = announcer((session, heads) => {
     bus.live({ session, heads });
   });
   const writer = new JournalWriter({ url: databaseUrl, clock: systemClock, onCommitted: live });
+  closers.add(() => writer.close());
   const journal = new PostgresJournal({ database, writer, clock: systemClock });
   const housekeeping = createHousekeeping(database);
   const mailer = new Mailer({
@@ -74,21 +92,6 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Runnin
       log.warn({ err: error }, "A message was not sent; it will be sent again.");
     },
   });
-  const memory = createMemoryStore({ database, embedder: hashEmbedder });
-  const models = new Map(Object.entries(config.models));
-  const agents = new Map(
-    config.agents.map((agent) => [
-      agent.name,
-      compileAgent(agent, {
-        memory,
-        models,
-        log: (level, message, fields) => {
-          if (level === "warn") log.warn(fields, message);
-          else log.info(fields, message);
-        },
-      }),
-    ]),
-  );
   await housekeeping.keepRuleSet(judge.ruleSet, canonicalJson(judge.content));
   const worker = new Worker({
     journal,
@@ -101,7 +104,7 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Runnin
     worker: id,
     limits,
     slots: options.slots ?? 20,
-    sweepMs: options.sweepMs ?? 1_000,
+    sweepMs: options.sweepMs ?? 500,
     onTrouble: (what, error, details) => {
       log.warn({ ...details, error }, what);
     },
@@ -112,16 +115,22 @@ export async function startWorker(options: WorkerProcessOptions): Promise<Runnin
       else log.warn({ ...details, err: error }, "A node failed.");
     },
   });
+  closers.add(() => worker.stop(options.drainMs ?? 10_000));
   await worker.start();
-  let closing: Promise<void> | null = null;
-  const close = (): Promise<void> =>
-    (closing ??= (async () => {
-      await worker.stop(options.drainMs ?? 10_000);
-      await writer.close();
-      await bus.close();
-      await database.end();
-    })());
+  const close = (): Promise<void> => closers.close();
   return { id, worker, close, [Symbol.asyncDispose]: close };
+}
+
+function compileAgents(config: SignalboxConfig, database: Database, log: Logger): Map<string, CompiledAgent> {
+  const services: HandleServices = {
+    memory: createMemoryStore({ database, embedder: hashEmbedder }),
+    models: new Map(Object.entries(config.models)),
+    log: (level, message, fields) => {
+      if (level === "warn") log.warn(fields, message);
+      else log.info(fields, message);
+    },
+  };
+  return new Map(config.agents.map((agent) => [agent.name, compileAgent(agent, services)]));
 }
 
 /** Tells of committed heads once a turn of the event loop and session, however many commits there were. */

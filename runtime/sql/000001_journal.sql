@@ -20,6 +20,8 @@ create table runs (
   mailbox_taken bigint not null default 0,
   lease_owner   text,
   lease_until   timestamptz,
+  -- From when on it may be claimed, if it is ready. While somebody works on it: when the first message since then
+  -- came, or infinity.
   ready_at      timestamptz not null default clock_timestamp(),
   wake_at       timestamptz,
   -- What the last parking event says, for lists.

@@ -67,6 +67,7 @@ export class TestEngine {
   readonly services: AttemptServices;
   readonly trouble: string[] = [];
   readonly #handles: HandleServices;
+  #aheadMs = 0;
 
   constructor({ journal, say, limits, handles }: EngineOptions = {}) {
     this.journal = journal ?? this.memory;
@@ -75,7 +76,7 @@ export class TestEngine {
       journal: this.journal,
       judge: judgeThat(say),
       mailer: new Mailer({ worker: "w", bus: NO_BUS, keys: () => Promise.resolve(null), onSendError: () => undefined }),
-      clock: systemClock,
+      clock: { now: () => systemClock.now() + this.#aheadMs, monotonicMs: () => systemClock.monotonicMs() },
       worker: "w",
       limits: { ...DEFAULT_LIMITS, replayStallMs: 200, ...limits },
       onTrouble: (what) => {
@@ -119,6 +120,11 @@ export class TestEngine {
       const dueAt = Math.min(...timers.map((timer) => timer.dueAt));
       while (Date.now() < dueAt) await new Promise((resolve) => setTimeout(resolve, 1));
     }
+  }
+
+  /** Sets the clock ahead by so much. */
+  skip(ms: number): void {
+    this.#aheadMs += ms;
   }
 
   events(run: string): Promise<JournalEvent[]> {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../../runtime/core/clock.ts";
 import type { Database } from "../../runtime/core/database.ts";
 import type { JournalEvent } from "../../runtime/core/events.ts";
-import type { Claim, NewRun } from "../../runtime/core/journal.ts";
+import type { Claim, NewRun, ViewWrite } from "../../runtime/core/journal.ts";
 import { openDatabase } from "../../runtime/journal/database.ts";
 import { PostgresJournal } from "../../runtime/journal/journal.ts";
 import { JournalWriter } from "../../runtime/journal/writer.ts";
@@ -63,4 +63,26 @@ export async function claimed(
   const claim = await journal.create(newRun(changes), { worker: "w1", leaseMs });
   if (!claim) throw new Error("The run exists already.");
   return claim;
+}
+
+/** A call that waits for one person of the pool "finance". */
+export function approvalRequest(
+  approval: string,
+  changes: Partial<Extract<ViewWrite, { view: "approval_requested" }>> = {},
+): ViewWrite {
+  return {
+    view: "approval_requested",
+    approval,
+    effect: "e",
+    tool: "t",
+    toolVersion: "1",
+    input: {},
+    argsHash: "h",
+    verdict: { decision: "require_approval", rules: [], reason: "r", ruleSet: "s" },
+    pool: "finance",
+    approvers: 1,
+    startedBy: { kind: "person", id: "ada" },
+    expiresAt: Date.now() + 60_000,
+    ...changes,
+  };
 }

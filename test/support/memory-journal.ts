@@ -14,6 +14,7 @@ import type {
   Journal,
   MailboxMessage,
   NewRun,
+  Renewed,
   RunHead,
   ViewWrite,
 } from "../../runtime/core/journal.ts";
@@ -98,12 +99,13 @@ export class MemoryJournal implements Journal {
     return Promise.resolve(claims);
   }
 
-  claimAny(): Promise<Claim[]> {
-    return Promise.resolve([]);
+  claimAny(agents: readonly string[], _worker: string, _leaseMs: number, limit: number): Promise<Claim[]> {
+    const ready = [...this.runs.values()].filter(({ status, run }) => status === "ready" && agents.includes(run.agent));
+    return this.claim(ready.slice(0, limit).map(({ run }) => run.run));
   }
 
-  renew(heads: readonly RunHead[]): Promise<{ held: Set<string>; deadlineMs: number }> {
-    return Promise.resolve({ held: new Set(heads.map((head) => head.run)), deadlineMs: Infinity });
+  renew(heads: readonly RunHead[]): Promise<Renewed> {
+    return Promise.resolve({ held: new Set(heads.map((head) => head.run)), gone: new Set(), deadlineMs: Infinity });
   }
 
   release(head: RunHead): Promise<void> {

@@ -120,7 +120,7 @@ export function addApprovalCommands(program: Command): void {
           effect,
           resolution,
           reason: options.reason,
-          ...(options.happened === undefined ? {} : { result: parseJson(options.happened) as never }),
+          ...(options.happened === undefined ? {} : { result: parseJson(options.happened) }),
         });
         print(global.json, { run, effect, resolution }, () => `Settled: ${resolution}.`);
       },

@@ -51,7 +51,7 @@ export function addRunCommand(program: Command): void {
       const by = process.env["SIGNALBOX_TOKEN"] ? await signedIn(session.people) : CLI;
       const started = await session.services.startRun(by, {
         agent,
-        input: input as never,
+        input,
         ...(options.key === undefined ? {} : { key: options.key }),
       });
       const follow = options.watch === true || own !== null;

@@ -4,9 +4,9 @@ import pc from "picocolors";
 import { InvalidInputError } from "../../core/errors.ts";
 import { openConnection } from "../../journal/database.ts";
 import { migrate } from "../../journal/migrate.ts";
-import { startStack } from "../../stack/index.ts";
+import { checkPostgres, fetchServers, startStack } from "../../stack/index.ts";
 import { wholeNumber } from "../arguments.ts";
-import { configOf, createLog, globalOptions, runningStack, surviveStrayRejections } from "../context.ts";
+import { configOf, createLog, findStack, globalOptions, runningStack, surviveStrayRejections } from "../context.ts";
 import { print, progress } from "../output.ts";
 
 const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url)).replace(
@@ -87,10 +87,9 @@ export function addServerCommands(program: Command): void {
     .description("bring the database's tables up to this release")
     .action(async (_options: unknown, command: Command) => {
       const global = globalOptions(command);
-      const databaseUrl = process.env["DATABASE_URL"];
-      const applied = databaseUrl
-        ? await migrate(databaseUrl)
-        : await migrate((await runningStack(global)).databaseUrl);
+      const named = process.env["DATABASE_URL"];
+      if (named) await checkPostgres(named, openConnection);
+      const applied = await migrate(named ? named : (await findStack(global)).databaseUrl);
       print(global.json, { applied }, () =>
         applied.length === 0 ? "The tables are up to date." : `Applied ${applied.join(", ")}.`,
       );
@@ -116,29 +115,34 @@ async function dev(
       "--fresh throws away the private servers' data, and DATABASE_URL names a database of your own: nothing was thrown away. Empty that database yourself, or unset DATABASE_URL.",
     );
   }
-  const { path, config } = await configOf(global);
-  await using running = await (
-    await devPlatform()
-  ).startDev({
-    config,
-    configPath: path,
-    main: MAIN,
+  const servers = {
     dataDir: global.data,
     databaseUrl: process.env["DATABASE_URL"],
     natsUrl: process.env["NATS_URL"],
+    fresh: options.fresh === true,
+    report: progress,
+  };
+  // At a first start both take seconds, and each mostly waits for something else.
+  await using fetching = fetchServers(servers);
+  const { path, config } = await configOf(global);
+  const platform = await devPlatform();
+  await fetching.done;
+  await using running = await platform.startDev({
+    ...servers,
+    config,
+    configPath: path,
+    main: MAIN,
     port: options.port,
     workers: options.workers,
-    fresh: options.fresh === true,
     log: createLog(process.env["LOG_LEVEL"] ?? "warn"),
-    report: progress,
   });
   const stopped = untilStopped(false);
-  const servers = running.stack
+  const described = running.stack
     .describe()
     .map(({ name, kind, where, version }) => `  ${name.padEnd(10)}${kind}, ${where}, version ${version}`);
   const lines = [
     pc.bold("Signalbox is ready."),
-    ...servers,
+    ...described,
     `  ${"workers".padEnd(10)}${String(running.workers.length)}, log in ${global.data}/logs`,
     `  ${"console".padEnd(10)}${pc.bold(running.console.url)}`,
     ...(running.operator

@@ -2,14 +2,13 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NewEvent } from "../../../runtime/core/events.ts";
 import type { ViewWrite } from "../../../runtime/core/journal.ts";
-import type { Verdict } from "../../../runtime/core/verdict.ts";
 import { verifyChain, type StoredEvent } from "../../../runtime/core/chain.ts";
 import { openConnection } from "../../../runtime/journal/database.ts";
 import { deliverIn } from "../../../runtime/journal/deliver.ts";
 import { FencedError } from "../../../runtime/journal/errors.ts";
 import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
 import { createTestDatabase } from "../../support/database.ts";
-import { claimed, newRun, openJournal, type TestJournal } from "../../support/journal.ts";
+import { approvalRequest, claimed, newRun, openJournal, type TestJournal } from "../../support/journal.ts";
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let one: TestJournal;
@@ -193,6 +192,7 @@ describe("leases", () => {
     const held = await claimed(one.journal);
     const lost = await claimed(one.journal, { agent: "lost" }, 0);
     expect(await two.journal.claim([held.head.run], "w2", 60_000)).toEqual([]);
+    expect(await two.journal.claimAny(["lost"], "w2", 60_000, 10, 0, [lost.head.run])).toEqual([]);
     const any = await two.journal.claimAny(["lost"], "w2", 60_000, 10, 0);
     expect(any.map((claim) => claim.head.run)).toEqual([lost.head.run]);
     const renewed = await one.journal.renew([held.head, lost.head], "w1", 60_000);
@@ -318,22 +318,7 @@ describe("trouble", () => {
     for (let round = 0; round < 20; round++) {
       const { head } = await claimed(one.journal);
       const approval = randomUUID();
-      const verdict: Verdict = { decision: "require_approval", rules: [], reason: "r", ruleSet: "s" };
-      const requested = {
-        view: "approval_requested",
-        approval,
-        effect: "e",
-        tool: "t",
-        toolVersion: "1",
-        input: {},
-        argsHash: "h",
-        verdict,
-        pool: "finance",
-        approvers: 1,
-        startedBy: { kind: "person", id: "ada" },
-        expiresAt: Date.now() + 60_000,
-      } as const;
-      await one.journal.append(head, [step(1)], { views: [requested] }).durable;
+      await one.journal.append(head, [step(1)], { views: [approvalRequest(approval)] }).durable;
       const started = performance.now();
       // As a decision does: the approval first, then the run.
       const deciding = two.database.transaction(async (sql) => {
@@ -389,5 +374,30 @@ describe("messages to other agents", () => {
     expect(given.map(({ envelope }) => envelope.id).sort()).toEqual([...ids].sort());
     expect(await first.unreceivedMessages()).toEqual([]);
     for (const id of ids) await first.messageReceived(id);
+  });
+
+  test("that nobody ever takes - are sent more and more seldom", async () => {
+    const housekeeping = createHousekeeping(one.database);
+    const { head } = await claimed(one.journal);
+    const id = randomUUID();
+    const message = { envelope: { id, to: "a" }, worker: "w", signature: "" };
+    await one.journal.append(head, [step(1)], { views: [{ view: "message_out", message } as unknown as ViewWrite] })
+      .durable;
+    const againAfter = async (age: string): Promise<number> => {
+      await one.database.query(
+        "update outbox set created_at = clock_timestamp() - $2::interval, resend_at = clock_timestamp() where msg_id = $1",
+        [id, age],
+      );
+      expect(await housekeeping.unreceivedMessages()).toHaveLength(1);
+      const [row] = await one.database.query<{ s: number }>(
+        "select round(extract(epoch from resend_at - clock_timestamp()))::int as s from outbox where msg_id = $1",
+        [id],
+      );
+      return row?.s ?? 0;
+    };
+    expect(await againAfter("1 second")).toBe(3);
+    expect(await againAfter("1 minute")).toBe(60);
+    expect(await againAfter("1 day")).toBe(600);
+    await housekeeping.messageReceived(id);
   });
 });

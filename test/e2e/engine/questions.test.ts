@@ -2,7 +2,7 @@ import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
 import { defineAgent, defineConfig, type SignalboxConfig } from "signalbox";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import { answerQuestion, listQuestions, type QuestionView } from "../../../runtime/approvals/questions.ts";
+import { answerQuestion, listQuestions, type Question } from "../../../runtime/approvals/questions.ts";
 import type { JsonValue } from "../../../runtime/core/json.ts";
 import type { Principal } from "../../../runtime/core/people.ts";
 import { deliverIn } from "../../../runtime/journal/deliver.ts";
@@ -36,13 +36,13 @@ function asks(schema: z.ZodType, rules: readonly URL[] = [permitAll]): Signalbox
   return defineConfig({ agents: [agent], rules: [...rules] });
 }
 
-async function theQuestion(run: string): Promise<QuestionView> {
+async function theQuestion(run: string): Promise<Question> {
   const question = (await listQuestions(platform.database)).find((open) => open.run === run);
   if (!question) throw new Error("Nothing is asked.");
   return question;
 }
 
-function answer(question: QuestionView, given: JsonValue, by = OLGA): ReturnType<typeof answerQuestion> {
+function answer(question: Question, given: JsonValue, by = OLGA): ReturnType<typeof answerQuestion> {
   const { database } = platform;
   return answerQuestion({ database, deliver: deliverIn }, by, { question: question.question, answer: given });
 }
@@ -83,7 +83,7 @@ describe("a question to people", () => {
     const all = await listQuestions(platform.database, { all: true });
     expect(all.find(({ question: id }) => id === question.question)).toMatchObject({
       status: "answered",
-      answeredBy: "olga",
+      answered: { by: "olga", value: { choice: "replace", note: "It is old." } },
     });
   });
 

@@ -1,4 +1,5 @@
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
+import { AckPolicy, connect } from "nats";
 import { defineAgent, defineConfig, defineTool, type SignalboxConfig } from "signalbox";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -79,6 +80,30 @@ describe("a worker", () => {
     expect(types(events).filter((type) => type === "attempt_started")).toHaveLength(1);
   });
 
+  test("whose own lease has run out in mid-call - does not take the run away from itself", async () => {
+    const gate = deferred<undefined>();
+    const { project, called } = works(undefined, () => gate.promise);
+    // It renews once in a minute: by the database's clock, the lease is over as soon as the test says so.
+    await using _worker = await platform.worker(project, { limits: { leaseMs: 180_000 } });
+    const run = await platform.start(project, "works", { id: "slept" });
+    await until(() => called.length > 0);
+    await platform.database.query(
+      "update runs set lease_until = clock_timestamp() - interval '1 second' where run_id = $1",
+      [run],
+    );
+    // Nobody tells of the later run, so a sweep finds it, and would have found this one with it.
+    await platform.nats.stop("SIGKILL");
+    const later = await platform.start(project, "works", { id: "later" });
+    await until(() => called.length > 1);
+    await platform.nats.start();
+    expect(called).toEqual(["slept", "later"]);
+    gate.resolve(undefined);
+    for (const one of [run, later]) {
+      const events = await platform.reach(one, "finished");
+      expect(types(events).filter((type) => type === "attempt_started")).toHaveLength(1);
+    }
+  });
+
   test("that is stopped while work arrives - ends what it has, and another one does the rest", async () => {
     const { project, called } = works(undefined, () => new Promise((resolve) => setTimeout(resolve, 2)));
     const first = await platform.worker(project, { slots: 3 });
@@ -92,6 +117,69 @@ describe("a worker", () => {
     // Nothing was done twice, because nothing was cut off.
     expect(called).toHaveLength(40);
     expect(new Set(called).size).toBe(40);
+  });
+
+  test("without a slot - keeps no ask waiting that another worker can answer", async () => {
+    const gate = deferred<undefined>();
+    const blocks = works(undefined, () => gate.promise);
+    const Child = Annotation.Root({ n: Annotation<number>() });
+    const child = defineAgent({
+      name: "child",
+      state: Child,
+      graph: () =>
+        new StateGraph(Child)
+          .addNode("add", ({ n }) => ({ n: n + 1 }))
+          .addEdge(START, "add")
+          .addEdge("add", END),
+    });
+    const parent = defineAgent({
+      name: "parent",
+      state: Child,
+      agents: { child },
+      graph: ({ agents }) =>
+        new StateGraph(Child)
+          .addNode("ask", ({ n }) => agents.child.ask({ n }))
+          .addEdge(START, "ask")
+          .addEdge("ask", END),
+    });
+    const project = defineConfig({ agents: [...blocks.project.agents, parent, child], rules: [permitAll] });
+    await using _blocked = await platform.worker(project, { slots: 1 });
+    const blocking = await platform.start(project, "works", { id: "blocks" });
+    await until(() => blocks.called.length > 0);
+    await using _free = await platform.worker(project, { slots: 2 });
+    // Enough of them for both workers to get some of the messages.
+    const runs = await Promise.all(Array.from({ length: 10 }, (_, n) => platform.start(project, "parent", { n })));
+    for (const run of runs) await platform.reach(run, "finished");
+    gate.resolve(undefined);
+    await platform.reach(blocking, "finished");
+  });
+
+  test("that cannot start half way - closes what it had opened, and takes nothing", async () => {
+    const { project, called } = works();
+    const plain = await connect({ servers: platform.nats.url });
+    const manager = await plain.jetstreamManager();
+    await (await platform.worker(project)).close(); // makes the streams
+    // Somebody else's consumer in the place of ours: it delivers elsewhere, so ours cannot be made.
+    await manager.consumers.delete("SIGNALBOX_MAIL", "mail-works");
+    await manager.consumers.add("SIGNALBOX_MAIL", {
+      durable_name: "mail-works",
+      filter_subject: "mail.works",
+      // eslint-disable-next-line @typescript-eslint/no-deprecated -- nothing else makes a consumer that is not ours
+      deliver_subject: "elsewhere",
+      ack_policy: AckPolicy.Explicit,
+    });
+    let run: string;
+    try {
+      await expect(platform.worker(project)).rejects.toMatchObject({ code: "BUS_UNAVAILABLE" });
+      await expect.poll(workersAlive).toBe(0);
+      run = await platform.start(project, "works", { id: "nobody-there" });
+    } finally {
+      await manager.consumers.delete("SIGNALBOX_MAIL", "mail-works");
+      await plain.close();
+    }
+    expect(called).toEqual([]);
+    await using _worker = await platform.worker(project);
+    await platform.reach(run, "finished");
   });
 
   test("that is stopped in mid-call and has no time to wait - cuts the call off, and another one goes on at once", async () => {
@@ -202,4 +290,12 @@ async function leaseOf(run: string): Promise<number> {
     [run],
   );
   return row?.until.getTime() ?? 0;
+}
+
+/** How many connections workers have to the database. */
+async function workersAlive(): Promise<number> {
+  const [row] = await platform.database.query<{ n: number }>(
+    "select count(*)::int as n from pg_stat_activity where application_name = 'signalbox-worker' and datname = current_database()",
+  );
+  return row?.n ?? 0;
 }

@@ -31,11 +31,11 @@ afterEach(async () => {
   await rm(folder, { recursive: true });
 });
 
-const ledger = () => openLedger({ path: join(folder, "claims", "ledger.jsonl") }).payments();
+const ledger = () => openLedger({ path: join(folder, "samples", "claims", "ledger.jsonl") }).payments();
 
 /** The letters in the outbox, which is empty afterwards. */
 async function takeLetters(): Promise<string[]> {
-  const outbox = join(folder, "claims", "outbox");
+  const outbox = join(folder, "samples", "claims", "outbox");
   const files = await readdir(outbox);
   const letters = await Promise.all(files.map((file) => readFile(join(outbox, file), "utf8")));
   await rm(outbox, { recursive: true });

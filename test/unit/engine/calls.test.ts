@@ -300,12 +300,49 @@ describe("a call", () => {
     expect(aborted).toBe(1);
   });
 
-  test("with a time that no timer can hold - is not cut off at once", async () => {
-    const { read } = notingTools();
+  test("of a handle by a tool - is refused: nothing would make it in a replay", async () => {
+    const { called, read } = notingTools();
+    let handle: (input: { id: string }) => Promise<unknown> = () => Promise.resolve();
+    const outer = defineTool({
+      name: "outer",
+      effect: "read",
+      input: z.object({}),
+      output: z.unknown(),
+      run: () => handle({ id: "inner" }),
+    });
     const engine = new TestEngine();
-    const agent = oneNode({ read: { ...read, timeoutMs: Infinity } }, ({ tools }) => tools.read({ id: "r" }));
+    const agent = oneNode({ read, outer }, ({ tools }) => {
+      handle = tools.read;
+      return tools.outer({}).catch((error: unknown) => (error as CallFailedError).error.code);
+    });
     const run = await engine.create(agent, {});
     expect(await engine.runOn(engine.compile(agent), run)).toBe("finished");
+    expect((await engine.events(run)).at(-1)?.data).toMatchObject({ output: { output: "EFFECT_OUTSIDE_NODE" } });
+    expect(called).toEqual([]);
+  });
+
+  test("of a model whose question is changed meanwhile - sends what was judged and recorded", async () => {
+    const sent: string[] = [];
+    const chat = ({ prompt }: { prompt: string }): Promise<{ text: string }> => {
+      sent.push(prompt);
+      return Promise.resolve({ text: "ok" });
+    };
+    const engine = new TestEngine({ handles: { models: new Map([["m", { chat }]]) } });
+    const agent = oneNode({}, async ({ models }) => {
+      const question = { prompt: "as judged" };
+      const answer = models.get("m")?.chat(question);
+      question.prompt = "something else";
+      await answer;
+    });
+    const run = await engine.create(agent, {});
+    expect(await engine.runOn(engine.compile(agent), run)).toBe("finished");
+    expect(sent).toEqual(["as judged"]);
+  });
+
+  test.each([Infinity, NaN, 0, -5, 1.5, 1e16])("with a timeoutMs of %s - cannot be declared", (timeoutMs) => {
+    const input = z.object({});
+    const declare = () => defineTool({ name: "t", effect: "read", input, output: input, timeoutMs, run: () => ({}) });
+    expect(declare).toThrow("timeoutMs");
   });
 
   test("that nobody awaits - is recorded before the node ends", async () => {

@@ -52,6 +52,17 @@ describe("codec", () => {
     );
   });
 
+  test("a list with holes, and errors with odd words - can be recorded", () => {
+    const values = [
+      [1, , 3],
+      new Error("half \ud83d"),
+      Object.assign(new Error("x"), { message: new Date(0), name: undefined }),
+    ];
+    for (const value of values) expect(() => canonicalJson(encode(value))).not.toThrow();
+    expect(decode(encode(values[0]))).toEqual([1, undefined, 3]);
+    expect(decode(encode(values[1]))).toMatchObject({ message: "half \ud83d" });
+  });
+
   test("an odd string - survives, also with half a surrogate pair and NUL", () => {
     for (const text of ["\ud800", "a\u0000b", "\u202e", "é", ""]) expect(recorded(text)).toBe(text);
   });

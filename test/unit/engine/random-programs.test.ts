@@ -19,7 +19,8 @@ describe("calls at the same time, cut off and replayed", () => {
           const compiled = engine.compile(agent);
           const run = await engine.create(agent, {});
           let before: string[] = [];
-          for (const cut of [...cuts, Infinity]) {
+          // After a cut, a payment that was not made is only believed to be so after a while: one attempt more.
+          for (const cut of [...cuts, Infinity, Infinity]) {
             heard = [];
             let ends = 0;
             engine.memory.cut = (events) => (ends += events.filter(isEnd).length) > cut;
@@ -32,7 +33,10 @@ describe("calls at the same time, cut off and replayed", () => {
             );
             if (heard.length > before.length) before = heard;
             if (status === "finished") break;
-            expect(status).toBe("cut");
+            expect(status === "parked" ? (await engine.events(run)).at(-1)?.data : status).toEqual(
+              status === "parked" ? { waits: [expect.objectContaining({ kind: "timer" })] } : "cut",
+            );
+            engine.skip(60_000);
           }
           expect(heard).toHaveLength(source.arms.flat().length);
           // What may not be repeated was not.

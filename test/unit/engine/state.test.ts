@@ -233,7 +233,7 @@ describe("the state", () => {
     expect(output(await parkAndFinish(agent, {}))).toEqual({ list: [1] });
   });
 
-  test("a list that a node changes in place - fails the run at once and says so", async () => {
+  test("a list that a node changes in place - fails the run at once, at the line that does it", async () => {
     const State = Annotation.Root({ list: Annotation<number[]>(), x: Annotation<number>() });
     const agent = defineAgent({
       name: "pushes",
@@ -251,7 +251,31 @@ describe("the state", () => {
     const run = await engine.create(agent, { list: [1] });
     expect(await engine.runOn(engine.compile(agent), run)).toBe("failed");
     expect((await engine.events(run)).at(-1)?.data).toMatchObject({
-      error: { code: "NON_DETERMINISM", message: expect.stringContaining('"list" in place') as string },
+      error: { name: "TypeError", message: expect.stringContaining("not extensible") as string },
+    });
+  });
+
+  test("an object that a node changes in place - fails the run at the line that does it, not after a crash", async () => {
+    const State = Annotation.Root({ cart: Annotation<{ total: number }>(), x: Annotation<number>() });
+    const agent = defineAgent({
+      name: "changes",
+      state: State,
+      graph: () =>
+        new StateGraph(State)
+          .addNode("set", () => ({ cart: { total: 1 } }))
+          .addNode("change", ({ cart }) => {
+            cart.total = 2;
+            return { x: 1 };
+          })
+          .addEdge(START, "set")
+          .addEdge("set", "change")
+          .addEdge("change", END),
+    });
+    const engine = new TestEngine();
+    const run = await engine.create(agent, {});
+    expect(await engine.runOn(engine.compile(agent), run)).toBe("failed");
+    expect((await engine.events(run)).at(-1)?.data).toMatchObject({
+      error: { name: "TypeError", message: expect.stringContaining("read only property 'total'") as string },
     });
   });
 

@@ -1,12 +1,14 @@
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
-import { defineAgent } from "signalbox";
+import { defineAgent, type AnyAgent } from "signalbox";
 import { expect, test } from "vitest";
 import { deferred } from "../../../runtime/core/deferred.ts";
 import type { Housekeeping } from "../../../runtime/core/housekeeping.ts";
+import type { JournalEvent } from "../../../runtime/core/events.ts";
 import type { Claim } from "../../../runtime/core/journal.ts";
 import { Worker } from "../../../runtime/engine/worker.ts";
 import { NO_BUS, TestEngine } from "../../support/engine.ts";
 import { MemoryJournal } from "../../support/memory-journal.ts";
+import { notingTools, oneNode } from "../../support/one-node.ts";
 
 const State = Annotation.Root({ done: Annotation<string>() });
 const agent = defineAgent({
@@ -44,14 +46,14 @@ class SlowClaims extends MemoryJournal {
   }
 }
 
-async function workerWithAClaimUnderWay() {
-  const journal = new SlowClaims();
+/** A worker with one slot on this journal, which has just been told of a run of this agent. */
+async function workerOn(journal: MemoryJournal, of: AnyAgent) {
   const engine = new TestEngine({ journal });
-  const run = await engine.create(agent, {});
+  const run = await engine.create(of, {});
   let wake: (runs: readonly string[]) => Promise<void> = () => Promise.resolve();
   const worker = new Worker({
     ...engine.services,
-    agents: new Map([[agent.name, engine.compile(agent)]]),
+    agents: new Map([[of.name, engine.compile(of)]]),
     bus: {
       ...NO_BUS,
       onWake: (_agent, handler) => {
@@ -64,9 +66,14 @@ async function workerWithAClaimUnderWay() {
     sweepMs: 60_000,
   });
   await worker.start();
-  const waking = wake([run]);
+  return { engine, worker, run, waking: wake([run]), wake };
+}
+
+async function workerWithAClaimUnderWay() {
+  const journal = new SlowClaims();
+  const started = await workerOn(journal, agent);
   await journal.asked.promise;
-  return { journal, worker, run, waking };
+  return { journal, ...started };
 }
 
 test("a worker that is stopped while a claim is under way - does what it claimed before it has stopped", async () => {
@@ -76,6 +83,48 @@ test("a worker that is stopped while a claim is under way - does what it claimed
   await stopping;
   await waking;
   expect(journal.runs.get(run)?.status).toBe("finished");
+});
+
+test("a worker that is cut off while it reads a run's record - calls nothing", async () => {
+  const reading = deferred<undefined>();
+  const read = deferred<undefined>();
+  class SlowRecord extends MemoryJournal {
+    override async read(run: string, after?: number): Promise<JournalEvent[]> {
+      reading.resolve(undefined);
+      await read.promise;
+      return super.read(run, after);
+    }
+  }
+  const { called, put } = notingTools();
+  const journal = new SlowRecord();
+  const { worker, run, waking } = await workerOn(
+    journal,
+    oneNode({ put }, ({ tools }) => tools.put({ id: "p" })),
+  );
+  await reading.promise;
+  const stopping = worker.stop(1);
+  await waking;
+  await stopping;
+  read.resolve(undefined);
+  await expect.poll(() => journal.runs.get(run)?.status).toBe("ready");
+  expect(called).toEqual([]);
+});
+
+test("a worker with fewer slots than runs - takes no hint twice and does them all, one after the other", async () => {
+  const gate = deferred<undefined>();
+  const { called, put } = notingTools();
+  const journal = new MemoryJournal();
+  const agent = oneNode({ put }, async ({ tools }, input) => {
+    await gate.promise;
+    return tools.put({ id: String(input) });
+  });
+  const { engine, wake } = await workerOn(journal, agent);
+  const more = await Promise.all([1, 2, 3].map((n) => engine.create(agent, { input: n })));
+  // Nobody waits with a hint in the hand: whoever has a slot finds the run in the database.
+  await wake(more);
+  gate.resolve(undefined);
+  await expect.poll(() => more.map((run) => journal.runs.get(run)?.status)).toEqual(more.map(() => "finished"));
+  expect(called.toSorted()).toEqual(["1", "2", "3", "undefined"]);
 });
 
 test("a worker whose time to drain is up while a claim is under way - gives back what it claimed, untouched", async () => {

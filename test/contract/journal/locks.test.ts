@@ -1,0 +1,187 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { NewEvent } from "../../../runtime/core/events.ts";
+import { openConnection } from "../../../runtime/journal/database.ts";
+import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
+import { createTestDatabase } from "../../support/database.ts";
+import { approvalRequest, claimed, newRun, openJournal, type TestJournal } from "../../support/journal.ts";
+
+let database: Awaited<ReturnType<typeof createTestDatabase>>;
+let one: TestJournal;
+let two: TestJournal;
+
+beforeAll(async () => {
+  database = await createTestDatabase();
+  one = openJournal(database.url);
+  two = openJournal(database.url);
+});
+afterAll(async () => {
+  await one[Symbol.asyncDispose]();
+  await two[Symbol.asyncDispose]();
+  await database[Symbol.asyncDispose]();
+});
+
+const step = (n: number): NewEvent => ({
+  type: "node_finished",
+  data: { node: `${String(n)}/a`, name: "a", update: { n }, ms: 1 },
+});
+
+/** Somebody who holds the rows of these runs, until the end of the block. */
+async function holding(runs: readonly string[]): Promise<AsyncDisposable> {
+  const connection = await openConnection({ url: database.url });
+  await connection.query("begin");
+  await connection.query("select 1 from runs where run_id = any($1::uuid[]) for update", [runs]);
+  return { [Symbol.asyncDispose]: () => connection.end() };
+}
+
+async function leaseOf(run: string): Promise<number> {
+  const [row] = await one.database.query<{ until: Date }>("select lease_until as until from runs where run_id = $1", [
+    run,
+  ]);
+  return row?.until.getTime() ?? 0;
+}
+
+describe("renewing leases", () => {
+  test("while somebody holds one run's row - renews all others, and says of that one neither this nor that", async () => {
+    const claims = await Promise.all(Array.from({ length: 4 }, () => claimed(one.journal, {}, 2_000)));
+    const heads = claims.map(({ head }) => head);
+    const [locked, ...others] = heads.map(({ run }) => run);
+    if (locked === undefined) throw new Error("There is none.");
+    const before = await Promise.all(others.map(leaseOf));
+    {
+      await using _somebody = await holding([locked]);
+      const renewed = await one.journal.renew(heads, "w1", 6_000);
+      expect([...renewed.held].sort()).toEqual([...others].sort());
+      expect([...renewed.gone]).toEqual([]);
+    }
+    const after = await Promise.all(others.map(leaseOf));
+    for (const [i, until] of after.entries()) expect(until).toBeGreaterThan(before[i] ?? Infinity);
+    expect([...(await one.journal.renew(heads, "w1", 60_000)).held].sort()).toEqual([locked, ...others].sort());
+  });
+
+  test("of runs that somebody else has, or nobody any more - says so, also while their rows are held", async () => {
+    const taken = await claimed(one.journal, {}, 0);
+    const ended = await claimed(one.journal);
+    await two.journal.claim([taken.head.run], "w2", 60_000);
+    const last = { type: "run_finished", data: { output: null } } as const;
+    await one.journal.append(ended.head, [last], { status: "finished" }).durable;
+    const heads = [taken.head, ended.head];
+    const runs = heads.map(({ run }) => run);
+    expect([...(await one.journal.renew(heads, "w1", 600)).gone].sort()).toEqual([...runs].sort());
+    await using _somebody = await holding(runs);
+    expect([...(await one.journal.renew(heads, "w1", 600)).gone].sort()).toEqual([...runs].sort());
+  });
+
+  test("of a run that appends all the time - is not put off by its own appends", async () => {
+    const { head } = await claimed(one.journal);
+    const stop = new AbortController();
+    const appending = (async () => {
+      for (let n = 0; !stop.signal.aborted; n++) {
+        await one.journal.append(head, [step(n)], { views: [{ view: "doubt_resolved", effect: "none" }] }).durable;
+      }
+    })();
+    for (let round = 0; round < 50; round++) {
+      expect([...(await one.journal.renew([head], "w1", 60_000)).held]).toEqual([head.run]);
+    }
+    stop.abort();
+    await appending;
+  });
+});
+
+describe("claiming what is due", () => {
+  test("while somebody holds the first in line - takes the next ones", async () => {
+    const agent = "queues";
+    const runs = Array.from({ length: 4 }, () => newRun({ agent }).run);
+    for (const run of runs) await one.journal.create(newRun({ run, agent }));
+    await using _somebody = await holding(runs.slice(0, 1));
+    const got: string[] = [];
+    for (let i = 0; i < 3; i++) {
+      const claims = await two.journal.claimAny([agent], "w2", 60_000, 1, 0);
+      got.push(...claims.map(({ head }) => head.run));
+    }
+    expect(got).toEqual(runs.slice(1));
+    expect(await two.journal.claimAny([agent], "w2", 60_000, 1, 0)).toEqual([]);
+  });
+
+  test("while somebody holds a run whose worker has gone - takes the next one of those", async () => {
+    const agent = "left-behind";
+    const first = await claimed(one.journal, { agent }, 0);
+    const second = await claimed(one.journal, { agent }, 0);
+    await one.journal.create(newRun({ agent }));
+    await using _somebody = await holding([first.head.run]);
+    const claims = await two.journal.claimAny([agent], "w2", 60_000, 1, 0);
+    expect(claims.map(({ head }) => head.run)).toEqual([second.head.run]);
+  });
+
+  test("with more than enough - takes no more than was asked for", async () => {
+    const agent = "plenty";
+    for (let i = 0; i < 5; i++) {
+      await claimed(one.journal, { agent }, 0);
+      await one.journal.create(newRun({ agent }));
+    }
+    expect(await two.journal.claimAny([agent], "w2", 60_000, 7, 0)).toHaveLength(7);
+    expect(await two.journal.claimAny([agent], "w2", 60_000, 7, 0)).toHaveLength(3);
+  });
+});
+
+describe("approvals whose time is over", () => {
+  test("while somebody holds one run's row - expire for all other runs, and for that one later", async () => {
+    const housekeeping = createHousekeeping(two.database);
+    const approvals = [randomUUID(), randomUUID()].sort();
+    const runs: string[] = [];
+    for (const approval of approvals) {
+      const { head } = await claimed(one.journal);
+      runs.push(head.run);
+      const views = [approvalRequest(approval, { expiresAt: Date.now() - 1_000 })];
+      await one.journal.append(head, [step(1)], { views }).durable;
+    }
+    const statuses = async () =>
+      (
+        await one.database.query<{ status: string }>(
+          "select status from approvals where approval_id = any($1) order by approval_id",
+          [approvals],
+        )
+      ).map(({ status }) => status);
+    {
+      await using _somebody = await holding(runs.slice(0, 1));
+      await housekeeping.expireApprovals();
+      expect(await statuses()).toEqual(["pending", "expired"]);
+    }
+    await housekeeping.expireApprovals();
+    expect(await statuses()).toEqual(["expired", "expired"]);
+    for (const run of runs) expect((await one.journal.mailbox(run)).messages).toHaveLength(1);
+  });
+
+  test("that was approved in time - can still be used for its call, once", async () => {
+    const { head } = await claimed(one.journal);
+    const approval = randomUUID();
+    await one.journal.append(head, [step(1)], { views: [approvalRequest(approval)] }).durable;
+    await one.database.query(
+      "update approvals set status = 'approved', expires_at = clock_timestamp() - interval '1 second' where approval_id = $1",
+      [approval],
+    );
+    await createHousekeeping(two.database).expireApprovals();
+    const consumed = { views: [{ view: "approval_consumed", approval }] } as const;
+    expect(await one.journal.append(head, [step(2)], consumed).durable).toBe("running");
+    await expect(one.journal.append(head, [step(3)], consumed).durable).rejects.toMatchObject({ code: "CONFLICT" });
+  });
+});
+
+describe("one run twice in a batch", () => {
+  test("claimed again by the process that lost it - what its former holder appends is refused, with all that belongs to it", async () => {
+    const former = await claimed(one.journal, {}, 0);
+    const doubt = { view: "doubt_raised", effect: "e", effectId: "i", tool: "t", input: {}, reason: "r" } as const;
+    const [now] = await one.journal.claim([former.head.run], "w1", 60_000);
+    if (!now) throw new Error("It could not be claimed again.");
+    const appends = await Promise.allSettled([
+      one.journal.append(former.head, [], { views: [doubt] }).durable,
+      one.journal.append(now.head, [step(1)]).durable,
+    ]);
+    expect(appends).toMatchObject([
+      { status: "rejected", reason: { code: "FENCED" } },
+      { status: "fulfilled", value: "running" },
+    ]);
+    expect(await one.database.query("select 1 from doubts where run_id = $1", [former.head.run])).toEqual([]);
+    expect(await one.journal.read(former.head.run)).toHaveLength(2);
+  });
+});
