@@ -84,3 +84,13 @@ export class NotSignedInError extends SignalboxError {
 export class ConflictError extends SignalboxError {
   static override readonly code: string = "CONFLICT";
 }
+
+/** The Postgres server answers but does not let us do what we must: wrong password, no such database, no right to make tables. */
+export class PostgresRefusedError extends SignalboxError {
+  static override readonly code = "POSTGRES_REFUSED";
+}
+
+/** The Postgres server has no pgvector, one that is too old, or one that this user may not put to use. */
+export class PgvectorMissingError extends SignalboxError {
+  static override readonly code = "PGVECTOR_MISSING";
+}

@@ -53,6 +53,9 @@ export async function startDev(options: DevOptions): Promise<Dev> {
       databaseUrl: options.databaseUrl,
       natsUrl: options.natsUrl,
       report: options.report,
+      onLost: (error) => {
+        options.log.error({ err: error }, "A private server is gone.");
+      },
     });
     closers.add(() => stack.close());
     options.report?.("Preparing the database");

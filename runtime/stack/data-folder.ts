@@ -1,10 +1,9 @@
-import { randomBytes } from "node:crypto";
-import { chmod, chown, mkdir, readFile, realpath, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdir, realpath, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { z } from "zod";
 import { sha256 } from "../core/canonical.ts";
 import { hasErrorCode } from "./error-code.ts";
 import { DataFolderInUseError, FolderUnusableError } from "./errors.ts";
+import { exists, isAboutFolder, isAboutRoom, parseJson, readText, writePrivately } from "./files.ts";
 import type { KeeperState } from "./keeper-protocol.ts";
 import { lockHolder, takeLock, type HeldLock } from "./lock-file.ts";
 import { isRunning, toIdentity, type ProcessIdentity } from "./process-identity.ts";
@@ -32,10 +31,6 @@ export const FILES = {
 const ELSEWHERE = "/var/lib/signalbox";
 /** How long a start waits for servers of a killed process to stop. */
 const LEFTOVERS_WITHIN_MS = 30_000;
-
-const secretsSchema = z.object({ postgres: z.string(), natsWorker: z.string(), natsConsole: z.string() });
-/** Passwords of this data folder's servers. */
-export type Secrets = z.infer<typeof secretsSchema>;
 
 /**
  * Makes the data folder where it is missing, and locks it.
@@ -88,11 +83,20 @@ export async function clearLeftovers(dataDir: string): Promise<void> {
     }
     if (!signalled && !isRunning(state.keeper)) {
       signalled = true;
-      for (const program of state.programs) if (isRunning(program)) process.kill(program.pid, program.stopSignal);
+      for (const program of state.programs) if (isRunning(program)) signal(program);
     }
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   await Promise.all([FILES.keeper, FILES.running].map((file) => rm(join(dataDir, file), { force: true })));
+}
+
+function signal({ pid, stopSignal }: KeeperState["programs"][number]): void {
+  try {
+    process.kill(pid, stopSignal);
+  } catch (error) {
+    // It ended just now.
+    if (!hasErrorCode(error, "ESRCH")) throw error;
+  }
 }
 
 /**
@@ -111,7 +115,17 @@ export async function serversFolder(dataDir: string, user: ServerUser | undefine
   }
 }
 
-/** Removes all data of a data folder. @throws {@link DataFolderInUseError} while its servers run. */
+/** Where the servers' own folder of a data folder is, or would most likely be made. Changes nothing. */
+export async function expectedServersFolder(dataDir: string): Promise<string> {
+  return (await readPointer(dataDir)) ?? join(dataDir, FILES.servers);
+}
+
+/**
+ * Removes all data of a data folder.
+ *
+ * @throws {@link DataFolderInUseError} while its servers run, and {@link FolderUnusableError} if files in
+ *   it are somebody else's.
+ */
 export async function removeDataFolder(dataDir: string): Promise<void> {
   if (!(await exists(dataDir))) return;
   const lock = await lockDataFolder(dataDir);
@@ -123,35 +137,15 @@ export async function removeDataFolder(dataDir: string): Promise<void> {
     }
     // Only what is ours: people point data folders at odd places.
     await Promise.all(
-      [FILES.servers, FILES.secrets, FILES.pointer, FILES.keeperLog, FILES.logs, FILES.samples].map((name) =>
+      [FILES.servers, FILES.secrets, FILES.pointer, FILES.keeperLog].map((name) =>
         rm(join(dataDir, name), { recursive: true, force: true }),
       ),
     );
+  } catch (error) {
+    throw asUnusable(dataDir, error);
   } finally {
     await lock.release();
   }
-}
-
-/** The folder's passwords, made at the first call. */
-export async function readSecrets(dataDir: string): Promise<Secrets> {
-  const file = join(dataDir, FILES.secrets);
-  const fresh = { postgres: newPassword(), natsWorker: newPassword(), natsConsole: newPassword() };
-  try {
-    await writeFile(file, JSON.stringify(fresh), { mode: 0o600, flag: "wx" });
-    return fresh;
-  } catch (error) {
-    if (!hasErrorCode(error, "EEXIST")) throw asUnusable(dataDir, error);
-  }
-  const found = secretsSchema.safeParse(parseJson(await readFile(file, "utf8")));
-  if (found.success) return found.data;
-  throw new FolderUnusableError(
-    `The file ${file} with the servers' passwords is damaged. Restore it from a backup, or start over with a fresh data folder.`,
-    { details: { file } },
-  );
-}
-
-function newPassword(): string {
-  return randomBytes(24).toString("base64url");
 }
 
 async function findServersFolder(dataDir: string, user: ServerUser | undefined): Promise<string> {
@@ -168,10 +162,12 @@ async function findServersFolder(dataDir: string, user: ServerUser | undefined):
       { details: { dataDir, owner, folder } },
     );
   }
-  await mkdir(ELSEWHERE, { recursive: true, mode: 0o711 });
+  await mkdir(ELSEWHERE, { recursive: true });
+  // Whatever the umask: the servers' user has to pass.
+  await chmod(ELSEWHERE, 0o711);
   await mkdir(folder, { recursive: true, mode: 0o700 });
-  await writeFile(join(folder, "owner"), real, { mode: 0o600 });
-  await writeFile(join(dataDir, FILES.pointer), folder, { mode: 0o600 });
+  await writePrivately(join(folder, "owner"), real);
+  await writePrivately(join(dataDir, FILES.pointer), folder);
   return folder;
 }
 
@@ -190,35 +186,18 @@ async function readKeeperState(file: string): Promise<KeeperState | undefined> {
   return keeper && state?.programs ? { keeper, programs: state.programs } : undefined;
 }
 
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-export async function readText(file: string): Promise<string | undefined> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    if (hasErrorCode(error, "ENOENT", "ENOTDIR")) return undefined;
-    throw error;
-  }
-}
-
-export async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
-}
-
-/** Turns what the system says about a folder into an error for people; leaves all else as it is. */
-function asUnusable(folder: string, error: unknown): unknown {
-  if (!hasErrorCode(error, "EACCES", "EPERM", "EROFS", "ENOTDIR", "EEXIST", "ENOSPC")) return error;
+/** Turns what the system says about a data folder into an error for people; leaves all else as it is. */
+export function asUnusable(folder: string, error: unknown): unknown {
+  if (!isAboutFolder(error)) return error;
+  const why = error instanceof Error ? error.message : String(error);
+  const todo = isAboutRoom(error)
+    ? "Make room on its disk"
+    : "Make it and what is in it this user's (a start as root, with sudo for example, leaves root's files)";
   return new FolderUnusableError(
-    `The folder ${folder} cannot be used for data: ${error instanceof Error ? error.message : String(error)}. Make it writable for the user that runs Signalbox, or name another one.`,
-    { details: { folder }, cause: error },
+    `The folder ${folder} cannot be used for data: ${why}. ${todo}, or name another one.`,
+    {
+      details: { folder },
+      cause: error,
+    },
   );
 }

@@ -3,11 +3,13 @@ import { userInfo } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { SignalboxError } from "../core/errors.ts";
 import type { OpenSqlConnection } from "../core/stack.ts";
-import { dataFolderHolder, exists, FILES, readText } from "./data-folder.ts";
+import { defaultCacheFolder } from "./cache-folder.ts";
+import { dataFolderHolder, expectedServersFolder, FILES } from "./data-folder.ts";
+import { exists, readText } from "./files.ts";
 import { installHint, readHost, type Host } from "./host.ts";
 import { checkNats } from "./named-nats.ts";
 import { checkPostgres } from "./named-postgres.ts";
-import { canUnpack, defaultCacheFolder, findUnpacked, type UnpackedServers } from "./packages.ts";
+import { canUnpack, findUnpacked, type UnpackedServers } from "./packages.ts";
 import { postgresMajorOf } from "./postgres.ts";
 import { isPortFree } from "./probe.ts";
 import { findNats, findPostgres, type UnfitProgram } from "./programs.ts";
@@ -136,8 +138,7 @@ async function postgresCheck(
       { name: "pgvector", status: "ok", found: `pgvector ${pgvector}` },
     ];
   }
-  const folder = (await readText(join(dataDir, FILES.pointer))) ?? join(dataDir, FILES.servers);
-  const major = await postgresMajorOf(folder).catch(() => undefined);
+  const major = await postgresMajorOf(await expectedServersFolder(dataDir)).catch(() => undefined);
   const { fit, unfit } = await findPostgres(user, major);
   const unpacked = fit ? undefined : await findUnpacked(cacheFolder(options), host);
   const programs = fit ?? unpacked?.postgres;

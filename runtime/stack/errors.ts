@@ -11,19 +11,9 @@ export class PostgresUnreachableError extends SignalboxError {
   static override readonly disposition = "retry";
 }
 
-/** The Postgres server answers but does not let us in: wrong password, no such database or user. */
-export class PostgresRefusedError extends SignalboxError {
-  static override readonly code = "POSTGRES_REFUSED";
-}
-
 /** The Postgres server is older than Signalbox can use. */
 export class PostgresTooOldError extends SignalboxError {
   static override readonly code = "POSTGRES_TOO_OLD";
-}
-
-/** The Postgres server has no pgvector, or one that is too old. */
-export class PgvectorMissingError extends SignalboxError {
-  static override readonly code = "PGVECTOR_MISSING";
 }
 
 /** Nothing that speaks NATS's protocol answers where NATS_URL points. */

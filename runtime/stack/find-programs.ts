@@ -1,7 +1,8 @@
 import { resolve } from "node:path";
+import { defaultCacheFolder } from "./cache-folder.ts";
 import { ServersNotFoundError } from "./errors.ts";
 import { installHint, readHost } from "./host.ts";
-import { canUnpack, defaultCacheFolder, findUnpacked, unpackServers, type ReportStep } from "./packages.ts";
+import { canUnpack, findUnpacked, unpackServers, type ReportStep } from "./packages.ts";
 import { findNats, findPostgres, type NatsProgram, type PostgresPrograms } from "./programs.ts";
 import type { ServerUser } from "./server-user.ts";
 
@@ -16,7 +17,12 @@ export interface Programs {
  * @throws {@link ServersNotFoundError} if there are none and this system's packages cannot be unpacked.
  */
 export async function findPrograms(
-  options: { readonly cacheDir?: string | undefined; readonly report?: ReportStep | undefined },
+  options: {
+    readonly cacheDir?: string | undefined;
+    readonly report?: ReportStep | undefined;
+    /** Ends a fetch that is under way. */
+    readonly signal?: AbortSignal | undefined;
+  },
   user: ServerUser | undefined,
   wanted: {
     readonly postgres: boolean;
@@ -47,7 +53,7 @@ export async function findPrograms(
         { details: { system: host.name } },
       );
     }
-    unpacked = await unpackServers(cacheDir, host, options.report ?? (() => undefined));
+    unpacked = await unpackServers(cacheDir, host, options.report ?? (() => undefined), options.signal);
   }
   return {
     postgres: postgres && (postgres.fit ?? unpacked.postgres),

@@ -35,6 +35,7 @@ export class Keeper implements AsyncDisposable {
   readonly #waiting = new Map<string, Waiting>();
   readonly #gone: Promise<void>;
   #closing = false;
+  #over = false;
 
   constructor(options: KeeperOptions) {
     const { program, flags } = keeperProgram();
@@ -49,13 +50,11 @@ export class Keeper implements AsyncDisposable {
     closeSync(log);
     this.#gone = new Promise((resolve) => {
       const gone = (): void => {
+        if (this.#over) return;
+        this.#over = true;
         for (const waiting of this.#waiting.values()) waiting.failed("the process that keeps it ended");
         this.#waiting.clear();
-        if (!this.#closing) {
-          options.onLost(
-            new ServerFailedError("The process that keeps the private servers ended. Start Signalbox again."),
-          );
-        }
+        if (!this.#closing) options.onLost(keeperEnded());
         resolve();
       };
       this.#child.once("exit", gone);
@@ -75,9 +74,14 @@ export class Keeper implements AsyncDisposable {
     let ended: (status: string) => void = () => undefined;
     const end = new Promise<string>((resolve) => (ended = resolve));
     const pid = await new Promise<number>((resolve, reject) => {
+      if (this.#over) {
+        reject(keeperEnded());
+        return;
+      }
       this.#waiting.set(program.name, {
         started: resolve,
-        failed(message) {
+        failed: (message) => {
+          this.#waiting.delete(program.name);
           reject(
             new ServerFailedError(`${program.command} could not be run: ${message}.`, {
               details: { program: program.name },
@@ -144,6 +148,10 @@ export class Keeper implements AsyncDisposable {
         break;
     }
   }
+}
+
+function keeperEnded(): ServerFailedError {
+  return new ServerFailedError("The process that keeps the private servers ended. Start Signalbox again.");
 }
 
 /** The keeper's program, and the flags that Node needs to run it: in development it is TypeScript. */

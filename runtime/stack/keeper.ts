@@ -6,7 +6,7 @@
  * Run as `node keeper.js STATE_FILE FILE...`; the files are removed at the end.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { closeSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, renameSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { createInterface } from "node:readline";
 import type { KeeperReport, KeeperRequest, KeeperState, KeptProgram } from "./keeper-protocol.ts";
 import { identify } from "./process-identity.ts";
@@ -16,6 +16,7 @@ const STOP_WITHIN_MS = 15_000;
 /** A guarded program that ends this often without having run for a minute is left alone. */
 const RESTARTS = 5;
 const SETTLED_AFTER_MS = 60_000;
+const STDERR = 2;
 
 interface Kept {
   readonly program: KeptProgram;
@@ -34,19 +35,16 @@ function main(stateFile: string, filesToRemove: readonly string[]): void {
   }
 
   function start(program: KeptProgram): void {
-    const log = openSync(program.logFile, "a", 0o600);
-    const { uid, gid } = program;
-    const child = spawn(program.command, [...program.args], {
-      cwd: program.cwd,
-      env: { ...program.env },
-      stdio: ["ignore", log, log],
-      ...(uid === undefined ? {} : { uid }),
-      ...(gid === undefined ? {} : { gid }),
-    });
-    closeSync(log);
+    let child: ChildProcess;
+    try {
+      child = run(program);
+    } catch (error) {
+      notStarted(program, messageOf(error));
+      return;
+    }
     child.once("error", (error) => {
       // Raised for a program that could not be started; one that runs reports its end below.
-      if (child.pid === undefined) report({ told: "failed", name: program.name, message: error.message });
+      if (child.pid === undefined) notStarted(program, error.message);
     });
     const { pid } = child;
     if (pid === undefined) return;
@@ -58,6 +56,12 @@ function main(stateFile: string, filesToRemove: readonly string[]): void {
     });
   }
 
+  function notStarted(program: KeptProgram, message: string): void {
+    if (stopping) finishIfDone();
+    else if (guarded.has(program.name)) again(program, message, 0);
+    else report({ told: "failed", name: program.name, message });
+  }
+
   function ended(program: KeptProgram, status: string): void {
     const kept = running.get(program.name);
     running.delete(program.name);
@@ -67,10 +71,14 @@ function main(stateFile: string, filesToRemove: readonly string[]): void {
     }
     writeState();
     report({ told: "exited", name: program.name, status });
+    if (kept) again(program, status, performance.now() - kept.since);
+  }
+
+  /** Starts a guarded program once more, after a while, or gives it up. */
+  function again(program: KeptProgram, status: string, ranForMs: number): void {
     const restarts = guarded.get(program.name);
-    if (restarts === undefined || !kept) return;
-    const settled = performance.now() - kept.since > SETTLED_AFTER_MS;
-    const nth = settled ? 0 : restarts;
+    if (restarts === undefined) return;
+    const nth = ranForMs > SETTLED_AFTER_MS ? 0 : restarts;
     if (nth >= RESTARTS) {
       report({ told: "given_up", name: program.name, status });
       return;
@@ -96,7 +104,9 @@ function main(stateFile: string, filesToRemove: readonly string[]): void {
 
   function finishIfDone(): void {
     if (running.size > 0) return;
-    for (const file of [...filesToRemove, stateFile]) rmSync(file, { force: true });
+    attempt(() => {
+      for (const file of [...filesToRemove, stateFile]) rmSync(file, { force: true });
+    });
     process.exit(0);
   }
 
@@ -108,12 +118,21 @@ function main(stateFile: string, filesToRemove: readonly string[]): void {
       return found ? [{ ...found, stopSignal: program.stopSignal }] : [];
     });
     const state: KeeperState = { keeper: me, programs };
-    writeFileSync(`${stateFile}.new`, JSON.stringify(state), { mode: 0o600 });
-    renameSync(`${stateFile}.new`, stateFile);
+    // Without the state only a killed keeper's servers are not found again; with no keeper none would be stopped.
+    attempt(() => {
+      writeFileSync(`${stateFile}.new`, JSON.stringify(state), { mode: 0o600 });
+      renameSync(`${stateFile}.new`, stateFile);
+    });
   }
 
   // The parent may be gone; that is no reason to die before the servers have stopped.
   process.stdout.on("error", stop);
+  process.on("uncaughtException", (error) => {
+    attempt(() => {
+      throw error;
+    });
+    stop();
+  });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, stop);
   writeState();
   const lines = createInterface({ input: process.stdin });
@@ -124,6 +143,40 @@ function main(stateFile: string, filesToRemove: readonly string[]): void {
     else guarded.set(request.name, 0);
   });
   lines.on("close", stop);
+}
+
+/** Starts a program with its output in its log. */
+function run(program: KeptProgram): ChildProcess {
+  const log = openSync(program.logFile, "a", 0o600);
+  try {
+    const { uid, gid } = program;
+    return spawn(program.command, [...program.args], {
+      cwd: program.cwd,
+      env: { ...program.env },
+      stdio: ["ignore", log, log],
+      ...(uid === undefined ? {} : { uid }),
+      ...(gid === undefined ? {} : { gid }),
+    });
+  } finally {
+    closeSync(log);
+  }
+}
+
+/** Does what is not worth dying for, on a full disk for example: the servers must not be left alone. */
+function attempt(action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    try {
+      writeSync(STDERR, `${new Date().toISOString()} ${messageOf(error)}\n`);
+    } catch {
+      // The log is on the same disk.
+    }
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 const [stateFile, ...filesToRemove] = process.argv.slice(2);

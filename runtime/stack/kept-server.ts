@@ -1,6 +1,7 @@
 import { readFile, rename, stat } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { ServerFailedError } from "./errors.ts";
+import { freeBytes, megabytes } from "./files.ts";
 import type { Keeper, KeptProcess } from "./keeper-client.ts";
 import { freePort, isPortFree } from "./probe.ts";
 import { lastLines } from "./run-program.ts";
@@ -10,6 +11,8 @@ import type { ServerUser } from "./server-user.ts";
 const READY_WITHIN_MS = 120_000;
 const PORT_ATTEMPTS = 5;
 const LOG_LIMIT_BYTES = 10 * 1024 * 1024;
+/** What an empty Postgres takes. */
+const LITTLE_ROOM_BYTES = 50_000_000;
 
 /** What every private server is started with. */
 export interface PrivateServer {
@@ -83,8 +86,11 @@ export async function waitUntil(process: KeptProcess, condition: () => Promise<b
 /** The error for a server that ended, with the last of what it said. */
 export async function serverFailed(name: string, status: string, logFile: string): Promise<ServerFailedError> {
   const said = lastLines(await readFile(logFile, "utf8").catch(() => ""), 5);
+  // A full disk takes no last words either.
+  const free = await freeBytes(dirname(logFile)).catch(() => Infinity);
+  const room = free > LITTLE_ROOM_BYTES ? "" : ` Its disk is full (${megabytes(free)} MB are free): make room.`;
   return new ServerFailedError(
-    `The private ${name} server did not start (${status}). The last that it said: ${said === "" ? "nothing" : said}\nIts log is ${logFile}.`,
+    `The private ${name} server did not start (${status}).${room} The last that it said: ${said === "" ? "nothing" : said}\nIts log is ${logFile}.`,
     { details: { program: name, status, logFile } },
   );
 }

@@ -25,8 +25,8 @@ export async function takeLock(file: string): Promise<HeldLock | BusyLock> {
   // The nonce tells two locks of one process apart.
   const text = JSON.stringify({ ...me, nonce: randomUUID() });
   const draft = `${file}.${randomUUID()}`;
-  await writeFile(draft, text, { mode: 0o644 });
   try {
+    await writeFile(draft, text, { mode: 0o644 });
     for (;;) {
       // A link appears at once and with its content, which `open` followed by `write` does not.
       if (await ifNotCode("EEXIST", link(draft, file))) return { held: true, release: () => release(file, text) };

@@ -7,8 +7,8 @@ import {
   NatsTooOldError,
   NatsUnreachableError,
 } from "./errors.ts";
-import { reasonOf } from "./named-postgres.ts";
 import { probe, type Turn } from "./probe.ts";
+import { parseServerUrl, reasonOf } from "./server-url.ts";
 import { findVersion, isAtLeast, OLDEST } from "./versions.ts";
 
 /** What a NATS server says of itself. */
@@ -68,8 +68,7 @@ function parseNatsUrl(url: string): NatsAccess {
   let password = "";
   let inboxPrefix = "";
   for (const part of url.split(",").map((text) => text.trim())) {
-    const text = part.includes("://") ? part : `nats://${part}`;
-    const parsed = URL.canParse(text) ? new URL(text) : undefined;
+    const parsed = parseServerUrl(part.includes("://") ? part : `nats://${part}`);
     if (!parsed || !/^(nats|tls):$/.test(parsed.protocol) || parsed.hostname === "") {
       // The text is not quoted: it may hold a password.
       throw new InvalidServerUrlError(

@@ -1,13 +1,9 @@
+import { PgvectorMissingError, PostgresRefusedError } from "../core/errors.ts";
 import type { OpenSqlConnection } from "../core/stack.ts";
 import { errorCode } from "./error-code.ts";
-import {
-  InvalidServerUrlError,
-  PgvectorMissingError,
-  PostgresRefusedError,
-  PostgresTooOldError,
-  PostgresUnreachableError,
-} from "./errors.ts";
+import { InvalidServerUrlError, PostgresTooOldError, PostgresUnreachableError } from "./errors.ts";
 import { probe } from "./probe.ts";
+import { parseServerUrl, reasonOf } from "./server-url.ts";
 import { isAtLeast, OLDEST } from "./versions.ts";
 
 /** What a Postgres server says of itself. */
@@ -22,6 +18,9 @@ const TIMEOUT_MS = 5_000;
 /** SSLRequest of the Postgres protocol: every server answers it with one byte, S or N, before anything else. */
 const SSL_REQUEST = Uint8Array.of(0, 0, 0, 8, 4, 210, 22, 47);
 
+const FACTS = `select current_setting('server_version') as version,
+  (select coalesce(installed_version, default_version) from pg_available_extensions where name = 'vector') as pgvector`;
+
 /**
  * Checks that a named Postgres server can be used: reached, entered, new enough, with pgvector.
  *
@@ -32,14 +31,12 @@ export async function checkPostgres(url: string, open: OpenSqlConnection): Promi
   const parsed = parsePostgresUrl(url);
   const where = `${parsed.host === "" ? "the local socket" : parsed.host}${parsed.pathname}`;
   await reach(parsed, where);
-  const connection = await open({ url, applicationName: "signalbox-check" }).catch((error: unknown) => {
+  const refused = (error: unknown): never => {
     throw refusal(error, where);
-  });
+  };
+  const connection = await open({ url, applicationName: "signalbox-check" }).catch(refused);
   try {
-    const [row] = await connection.query<{ version: string; pgvector: string | null }>(
-      `select current_setting('server_version') as version,
-        (select coalesce(installed_version, default_version) from pg_available_extensions where name = 'vector') as pgvector`,
-    );
+    const [row] = await connection.query<{ version: string; pgvector: string | null }>(FACTS).catch(refused);
     // "17.5 (Debian 17.5-1.pgdg120+1)"
     const version = row?.version.split(" ")[0] ?? "0";
     if (!isAtLeast(version, OLDEST.postgres)) {
@@ -64,7 +61,7 @@ export async function checkPostgres(url: string, open: OpenSqlConnection): Promi
 }
 
 function parsePostgresUrl(url: string): URL {
-  const parsed = URL.canParse(url) ? new URL(url) : undefined;
+  const parsed = parseServerUrl(url);
   if (parsed && (parsed.protocol === "postgres:" || parsed.protocol === "postgresql:")) return parsed;
   // The text is not quoted: it may hold a password.
   throw new InvalidServerUrlError(
@@ -100,21 +97,24 @@ function unreachable(where: string, cause: unknown): PostgresUnreachableError {
   );
 }
 
-/** Sorts what the driver says by SQLSTATE: an answer of the server, or none. */
+/** Sorts what the driver says: the server is not there for anybody, or not for us. */
 function refusal(error: unknown, where: string): PostgresUnreachableError | PostgresRefusedError {
   const cause: unknown = error instanceof Error && error.cause !== undefined ? error.cause : error;
-  const state = errorCode(cause) ?? "";
-  // 08: connection lost; 57P: shutting down or starting up. Anything without an SQLSTATE never got an answer.
-  if (!/^[0-9A-Z]{5}$/.test(state) || /^(08|57P)/.test(state)) return unreachable(where, cause);
+  const state = sqlStateOf(cause);
+  // 08: connection lost; 53: no connections, memory or disk left; 57P: shutting down or starting up.
+  const gone = state === undefined ? isSystemError(cause) : /^(08|53|57P)/.test(state);
+  if (gone) return unreachable(where, cause);
   return new PostgresRefusedError(
-    `The Postgres server at ${where} does not let Signalbox in: ${reasonOf(cause)}. Check the user, the password and the database's name in DATABASE_URL.`,
-    { details: { where, sqlstate: state }, cause },
+    `The Postgres server at ${where} does not let Signalbox in: ${reasonOf(cause)}. Check the user, the password, the database's name and the options (sslmode for example) in DATABASE_URL.`,
+    { details: { where, sqlstate: state ?? null }, cause },
   );
 }
 
-/** The short reason in a connection error. Node hides it one level down when a name has several addresses. */
-export function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError && error.errors.length > 0) return reasonOf(error.errors[0]);
-  if (error instanceof Error && error.message !== "") return error.message;
-  return errorCode(error) ?? "the connection failed";
+/** Only what the server itself said has a severity; system errors have codes such as EPIPE, which look alike. */
+function sqlStateOf(error: unknown): string | undefined {
+  return error instanceof Error && "severity" in error ? errorCode(error) : undefined;
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof AggregateError || (error instanceof Error && "syscall" in error);
 }

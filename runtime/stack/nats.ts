@@ -2,10 +2,10 @@ import { randomBytes } from "node:crypto";
 import { chown, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { NatsAccess } from "../core/stack.ts";
-import type { Secrets } from "./data-folder.ts";
 import { startServer, waitUntil, type PrivateServer } from "./kept-server.ts";
 import { greet } from "./named-nats.ts";
 import type { NatsProgram } from "./programs.ts";
+import type { Secrets } from "./secrets.ts";
 
 export interface RunningNats {
   readonly worker: NatsAccess;

@@ -1,7 +1,7 @@
 import { chown, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { OpenSqlConnection } from "../core/stack.ts";
-import { readText } from "./data-folder.ts";
+import { readText } from "./files.ts";
 import { DataFolderVersionError } from "./errors.ts";
 import type { KeptProcess } from "./keeper-client.ts";
 import { serverEnvironment, serverFailed, startServer, waitUntil, type PrivateServer } from "./kept-server.ts";

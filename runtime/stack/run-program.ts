@@ -4,6 +4,8 @@ export interface RunOptions {
   readonly cwd?: string;
   readonly env?: NodeJS.ProcessEnv;
   readonly timeoutMs?: number;
+  /** Ends the program with SIGTERM; it is waited for all the same. Aborted already: it is not started. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A program ended with an error. `message` ends with the last of what it printed. */
@@ -11,8 +13,13 @@ export class ProgramFailed extends Error {}
 
 /** Runs a program to its end and gives what it printed on standard output. */
 export function runProgram(command: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
+  const { signal } = options;
+  if (signal?.aborted === true) return Promise.reject(new ProgramFailed(`${command} was not started: stopped before.`));
   return new Promise((resolve, reject) => {
-    execFile(
+    const stop = (): void => {
+      child.kill();
+    };
+    const child = execFile(
       command,
       [...args],
       {
@@ -23,6 +30,7 @@ export function runProgram(command: string, args: readonly string[], options: Ru
         encoding: "utf8",
       },
       (error, stdout, stderr) => {
+        signal?.removeEventListener("abort", stop);
         if (!error) {
           resolve(stdout);
           return;
@@ -32,6 +40,7 @@ export function runProgram(command: string, args: readonly string[], options: Ru
         reject(new ProgramFailed(`${command} failed: ${reason}`, { cause: error }));
       },
     );
+    signal?.addEventListener("abort", stop);
   });
 }
 

@@ -1,7 +1,7 @@
 import { chmod, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { z } from "zod";
-import { exists } from "./data-folder.ts";
+import { exists } from "./files.ts";
 import { pgvectorOf } from "./programs.ts";
 import { runProgram } from "./run-program.ts";
 import { findVersion, isAtLeast, OLDEST } from "./versions.ts";

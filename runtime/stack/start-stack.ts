@@ -1,17 +1,9 @@
-import { rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import type { NatsAccess, OpenSqlConnection } from "../core/stack.ts";
-import {
-  clearLeftovers,
-  dataFolderHolder,
-  FILES,
-  lockDataFolder,
-  readSecrets,
-  readText,
-  serversFolder,
-} from "./data-folder.ts";
+import { asUnusable, clearLeftovers, dataFolderHolder, FILES, lockDataFolder, serversFolder } from "./data-folder.ts";
 import type { ServerFailedError } from "./errors.ts";
+import { readText, writePrivately } from "./files.ts";
 import { findPrograms } from "./find-programs.ts";
 import { Keeper } from "./keeper-client.ts";
 import type { PrivateServer } from "./kept-server.ts";
@@ -22,6 +14,7 @@ import { startNats } from "./nats.ts";
 import type { ReportStep } from "./packages.ts";
 import { postgresMajorOf, startPostgres } from "./postgres.ts";
 import type { NatsProgram, PostgresPrograms } from "./programs.ts";
+import { readSecrets } from "./secrets.ts";
 import { serverUser } from "./server-user.ts";
 
 export interface StackOptions {
@@ -115,20 +108,26 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     return await startPrivate({ ...options, dataDir }, lock, postgres, nats);
   } catch (error) {
     await lock.release();
-    throw error;
+    throw asUnusable(dataDir, error);
   }
 }
 
 /**
  * The stack that another process has started on this data folder, if one runs: to work with it while
  * it does. Nothing has to be closed.
+ *
+ * @throws `FolderUnusableError` if another user has started it.
  */
 export async function findRunningStack(dataDir: string): Promise<(StackAccess & Pick<Stack, "describe">) | undefined> {
-  if (!(await dataFolderHolder(dataDir))) return undefined;
-  const text = await readText(join(dataDir, FILES.running));
-  if (text === undefined) return undefined;
-  const { servers, ...running } = runningSchema.parse(JSON.parse(text));
-  return { ...running, describe: () => servers };
+  try {
+    if (!(await dataFolderHolder(dataDir))) return undefined;
+    const text = await readText(join(dataDir, FILES.running));
+    if (text === undefined) return undefined;
+    const { servers, ...running } = runningSchema.parse(JSON.parse(text));
+    return { ...running, describe: () => servers };
+  } catch (error) {
+    throw asUnusable(dataDir, error);
+  }
 }
 
 async function startPrivate(
@@ -165,8 +164,13 @@ async function startPrivate(
       NatsHalf,
     ];
     const stack = toStack(postgres, nats, async () => {
-      await keeper.close();
-      await lock.release();
+      try {
+        await keeper.close();
+        // Of a keeper that was killed, its servers are left.
+        await clearLeftovers(dataDir);
+      } finally {
+        await lock.release();
+      }
     });
     const { databaseUrl, nats: natsAccess } = stack;
     await writePrivately(runningFile, JSON.stringify({ databaseUrl, nats: natsAccess, servers: stack.describe() }));
@@ -174,6 +178,8 @@ async function startPrivate(
     return stack;
   } catch (error) {
     await keeper.close();
+    // What went wrong first is what is told.
+    await clearLeftovers(dataDir).catch(() => undefined);
     throw error;
   }
 }
@@ -243,10 +249,4 @@ function toStack(postgres: PostgresHalf, nats: NatsHalf, stop: () => Promise<voi
     close,
     [Symbol.asyncDispose]: close,
   };
-}
-
-/** Appears whole, and never readable by others. */
-async function writePrivately(file: string, text: string): Promise<void> {
-  await writeFile(`${file}.new`, text, { mode: 0o600 });
-  await rename(`${file}.new`, file);
 }

@@ -6,10 +6,11 @@ import { join } from "node:path";
 import { connect } from "nats";
 import { afterEach, expect, test } from "vitest";
 import { openConnection } from "../../runtime/journal/database.ts";
-import { exists, FILES } from "../../runtime/stack/data-folder.ts";
+import { defaultCacheFolder } from "../../runtime/stack/cache-folder.ts";
+import { FILES } from "../../runtime/stack/data-folder.ts";
+import { exists } from "../../runtime/stack/files.ts";
 import { doctor, findRunningStack, removeDataFolder, startStack, type Stack } from "../../runtime/stack/index.ts";
 import { checkNats } from "../../runtime/stack/named-nats.ts";
-import { defaultCacheFolder } from "../../runtime/stack/packages.ts";
 import { identify } from "../../runtime/stack/process-identity.ts";
 import { canEnter } from "../../runtime/stack/server-user.ts";
 import { firstLine, spawnSupport, until, untilGone } from "../support/processes.ts";
@@ -22,8 +23,9 @@ afterEach(async () => {
   for (const clean of cleanups.splice(0).reverse()) await clean();
 });
 
+/** With a space in its path, as many have. */
 async function dataFolder(): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "signalbox-stack-"));
+  const folder = await mkdtemp(join(tmpdir(), "signalbox stack-"));
   // As a folder in a project is: others may pass through.
   await chmod(folder, 0o755);
   cleanups.push(async () => {
@@ -185,6 +187,18 @@ test("a keeper that is killed with its parent - the next start stops the servers
   const next = await start(dataDir);
   expect(pids.map(identify)).toEqual([undefined, undefined]);
   expect(await sql(next.databaseUrl, "select 1 as one")).toEqual([{ one: 1 }]);
+});
+
+test("a keeper that is killed alone - its servers stop with the stack", async () => {
+  const dataDir = await dataFolder();
+  const lost: string[] = [];
+  const stack = await startStack({ dataDir, open: openConnection, onLost: ({ code }) => lost.push(code) });
+  const { keeper } = JSON.parse(await readFile(join(dataDir, FILES.keeper), "utf8")) as { keeper: { pid: number } };
+  process.kill(keeper.pid, "SIGKILL");
+  await until(() => lost.length > 0);
+  expect(lost).toEqual(["SERVER_FAILED"]);
+  await stack.close();
+  expect(pidsOf(stack).map(identify)).toEqual([undefined, undefined]);
 });
 
 test("a private server that is killed - comes back at the same place", async () => {

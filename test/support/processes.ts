@@ -9,10 +9,18 @@ export interface SpawnOptions {
   readonly env?: NodeJS.ProcessEnv;
 }
 
+const FLAGS = ["--conditions=signalbox-source", "--import", "tsx"];
+
+/** The words for a shell that run a TypeScript file of `test/support`; arguments may follow. In the repository's folder. */
+export function supportCommand(file: string): string {
+  const script = fileURLToPath(new URL(file, import.meta.url));
+  return [process.execPath, ...FLAGS, script].map((word) => `'${word}'`).join(" ");
+}
+
 /** Runs a TypeScript file of `test/support` as a process, in a process group of its own. Its errors are shown. */
 export function spawnSupport(file: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
   const script = fileURLToPath(new URL(file, import.meta.url));
-  return spawn(process.execPath, ["--conditions=signalbox-source", "--import", "tsx", script, ...args], {
+  return spawn(process.execPath, [...FLAGS, script, ...args], {
     stdio: ["ignore", "pipe", "inherit"],
     detached: true,
     cwd: fileURLToPath(new URL("../../", import.meta.url)),
@@ -25,6 +33,14 @@ export async function firstLine(child: ChildProcess): Promise<string> {
   if (!child.stdout) throw new Error("The process was started without a pipe to read from.");
   for await (const line of createInterface({ input: child.stdout })) return line;
   throw new Error("The process ended without printing a line.");
+}
+
+/** All that a process prints, until it ends. */
+export async function allLines(child: ChildProcess): Promise<string[]> {
+  if (!child.stdout) throw new Error("The process was started without a pipe to read from.");
+  const lines: string[] = [];
+  for await (const line of createInterface({ input: child.stdout })) lines.push(line);
+  return lines;
 }
 
 /** Resolves once the condition holds. The test's own limit of time is the limit. */

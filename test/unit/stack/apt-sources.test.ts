@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { chooseSuite, mapSources, parseSources } from "../../../runtime/stack/apt.ts";
+import { chooseSuite, mapSources, parseSources, sourcesList } from "../../../runtime/stack/apt-sources.ts";
 
 const MIRROR = "http://mirror.test/debian/";
 const SECURITY = "http://mirror.test/debian-security/";
@@ -38,4 +38,14 @@ test("apt's sources - are asked for another suite at the same places, and others
 test("apt's sources - set by role (stable, oldstable) count as the host's suite, once", () => {
   const own = parseSources(`${MIRROR}\tstable\t\n${MIRROR}\ttrixie\t\n${MIRROR}\tstable-security\t\n`);
   expect(mapSources(own, "trixie", "trixie").map(({ suite }) => suite)).toEqual(["trixie", "trixie-security"]);
+});
+
+test("apt's sources - are written with the keys to check them by, and for nothing but this machine's packages", () => {
+  const sources = mapSources(parseSources(PRINTED), "bookworm", "trixie").slice(0, 2);
+  const written = sourcesList(sources, { distribution: "ubuntu", architecture: "arm64", keyring: "/keys.gpg" });
+  expect(written.split("\n")).toEqual([
+    `deb [arch=arm64 target=Packages signed-by=/keys.gpg] ${MIRROR} trixie main universe`,
+    `deb [arch=arm64 target=Packages signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] ${MIRROR} trixie-updates main universe`,
+    "",
+  ]);
 });
