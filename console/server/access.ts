@@ -15,7 +15,7 @@ export type Need =
 const READ: Need = { roles: ROLES };
 const VERIFY: Need = { roles: ["operator", "auditor"] };
 const START: Need = { roles: ["operator"] };
-/** Rules reserve decisions for people: a service account never makes one. */
+/** Decisions and answers are asked of people: a service account never gives one. */
 const DECIDE: Need = { roles: ["operator"], person: true };
 
 /**
@@ -35,6 +35,9 @@ export const ROUTE_NEEDS: Readonly<Record<string, Need>> = {
   "POST /api/approvals/:id/decide": DECIDE,
   "GET /api/doubts": READ,
   "POST /api/doubts/resolve": DECIDE,
+  "GET /api/questions": READ,
+  "GET /api/questions/:id": READ,
+  "POST /api/questions/:id/answer": DECIDE,
   "POST /api/runs": START,
   "GET /api/agents": READ,
   "GET /api/health": READ,
@@ -56,6 +59,7 @@ export const SOCKET_NEEDS: Readonly<Record<SocketMessageKey, Need>> = {
   "subscribe session": READ,
   "subscribe sessions": READ,
   "subscribe approvals": READ,
+  "subscribe questions": READ,
 };
 
 export function socketMessageKey(message: ClientMessage): SocketMessageKey {

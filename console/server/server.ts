@@ -14,6 +14,7 @@ import { allowedHosts, isLoopback } from "./origin.ts";
 import { addApprovalRoutes } from "./routes/approvals.ts";
 import { addPages } from "./routes/pages.ts";
 import { addPeopleRoutes } from "./routes/people.ts";
+import { addQuestionRoutes } from "./routes/questions.ts";
 import { addSessionRoutes } from "./routes/sessions.ts";
 import { addSecurity, SECURITY_HEADERS } from "./security.ts";
 import { DEFAULT_SIGN_IN_LIMITS, type SignInLimits } from "./sign-in-limit.ts";
@@ -97,9 +98,11 @@ export async function createConsole(options: ConsoleOptions): Promise<ConsoleSer
       },
     });
     addSessionRoutes(app, services);
-    addApprovalRoutes(app, services, () => {
-      hub.approvalsMoved();
-    });
+    const inboxMoved = () => {
+      hub.inboxMoved();
+    };
+    addApprovalRoutes(app, services, inboxMoved);
+    addQuestionRoutes(app, services, inboxMoved);
     await addPages(app, options.webRoot);
     assertAllRoutes();
     addLiveUpgrade(app.server, { hub, people, hosts, log });

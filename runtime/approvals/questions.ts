@@ -3,61 +3,78 @@ import { canonicalJson, NotCanonicalError } from "../core/canonical.ts";
 import type { Database } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
-import { actorOf, type Principal } from "../core/people.ts";
+import { actorOf, type Actor, type Principal } from "../core/people.ts";
+import type { questionsQuery, QuestionView } from "../core/protocol.ts";
 import type { Deliver } from "./decide.ts";
 import { AlreadyDecidedError, InvalidAnswerError, NotInPoolError } from "./errors.ts";
 
-/** A question that an agent put to people, with everything that an answer needs. */
-export interface QuestionView {
-  readonly question: string;
-  readonly session: string;
-  readonly run: string;
-  readonly agent: string;
-  readonly pool: string;
-  readonly text: string;
-  /** The JSON Schema of the answer. */
-  readonly answer: JsonObject;
-  readonly status: "open" | "answered" | "void";
-  readonly askedAt: number;
-  readonly answeredBy: string | null;
-}
+/** A question as it is the same for everybody. */
+export type Question = Omit<QuestionView, "cannotAnswer">;
 
 interface QuestionRow {
   readonly question_id: string;
   readonly session_id: string;
+  readonly session_key: string | null;
   readonly run_id: string;
   readonly effect: string;
   readonly agent: string;
   readonly pool: string;
   readonly question: string;
   readonly answer_schema: string;
+  readonly starter_kind: Actor["kind"];
+  readonly starter_id: string;
   readonly status: QuestionView["status"];
   readonly asked_at: number;
+  readonly answered_at: number | null;
   readonly answered_by: string | null;
+  readonly answer: string | null;
 }
 
 /** Questions that are not open any more: a list shows at most so many. */
 const PAST_LIMIT = 200;
 
 const SELECT = `
-select question_id, session_id, run_id, effect, agent, pool, question, answer_schema, status, answered_by,
-  (extract(epoch from asked_at) * 1000)::bigint as asked_at
-from questions`;
+select question_id, q.session_id, root.start_key as session_key, q.run_id, effect, q.agent, pool, question,
+  answer_schema, root.starter_kind, root.starter_id, q.status, answered_by, answer,
+  (extract(epoch from asked_at) * 1000)::bigint as asked_at,
+  (extract(epoch from answered_at) * 1000)::bigint as answered_at
+from questions q join runs root on root.run_id = q.session_id`;
 
 /** Open questions, oldest first; with `all`, then the past ones, newest first. */
 export async function listQuestions(
   database: Database,
   query: { readonly all?: boolean } = {},
-): Promise<readonly QuestionView[]> {
-  const open = await database.query<QuestionRow>(`${SELECT} where status = 'open' order by asked_at, question_id`);
-  const past =
-    query.all === true
-      ? await database.query<QuestionRow>(
-          `${SELECT} where status <> 'open' order by asked_at desc, question_id limit $1`,
-          [PAST_LIMIT],
-        )
-      : [];
-  return [...open, ...past].map(toView);
+): Promise<readonly Question[]> {
+  const open = await openRows(database);
+  return [...open, ...(query.all === true ? await pastRows(database) : [])].map(toQuestion);
+}
+
+/** The same for the console, with what the reader may do. */
+export async function questionViews(
+  database: Database,
+  reader: Principal,
+  query: z.output<typeof questionsQuery>,
+): Promise<QuestionView[]> {
+  const open = query.status === "past" ? [] : await openRows(database);
+  const past = query.status === "open" ? [] : await pastRows(database);
+  return [...open, ...past].map((row) => shownTo(reader, toQuestion(row)));
+}
+
+/** @throws {@link NotFoundError} */
+export async function questionView(database: Database, reader: Principal, question: string): Promise<QuestionView> {
+  const [row] = await database.query<QuestionRow>(`${SELECT} where question_id = $1`, [question]);
+  if (!row) throw noQuestion(question);
+  return shownTo(reader, toQuestion(row));
+}
+
+/** What is open. A question does not change before it is answered, so its text never does. */
+export async function openQuestions(database: Database): Promise<Map<string, string>> {
+  const rows = await database.query<{ question_id: string }>(
+    "select question_id from questions where status = 'open' order by asked_at",
+    [],
+    "open_questions",
+  );
+  return new Map(rows.map((row) => [row.question_id, "open"]));
 }
 
 /**
@@ -74,9 +91,10 @@ export async function answerQuestion(
   given: { readonly question: string; readonly answer: JsonValue },
 ): Promise<{ readonly run: string; readonly agent: string } | null> {
   return context.database.transaction(async (sql) => {
-    const [question] = await sql.query<QuestionRow>(`${SELECT} where question_id = $1 for update`, [given.question]);
-    if (!question)
-      throw new NotFoundError(`There is no question ${given.question}.`, { details: { question: given.question } });
+    const [question] = await sql.query<QuestionRow>(`${SELECT} where question_id = $1 for update of q`, [
+      given.question,
+    ]);
+    if (!question) throw noQuestion(given.question);
     if (question.status !== "open") {
       const how =
         question.status === "answered"
@@ -86,16 +104,13 @@ export async function answerQuestion(
         details: { question: given.question, status: question.status },
       });
     }
-    if (!by.pools.includes(question.pool)) {
-      throw new NotInPoolError(
-        `This question is for the pool "${question.pool}", and you are not in it. An admin can add you: npx signalbox users pool ${by.name} ${question.pool}`,
-        { details: { pool: question.pool } },
-      );
-    }
-    assertFits(question, given.answer);
+    const cannot = cannotAnswer(question, by);
+    if (cannot) throw cannot;
+    const answer = fittingJson(question, given.answer);
     await sql.query(
-      "update questions set status = 'answered', answered_at = clock_timestamp(), answered_by = $2 where question_id = $1",
-      [given.question, by.name],
+      `update questions set status = 'answered', answered_at = clock_timestamp(), answered_by = $2, answer = $3
+       where question_id = $1`,
+      [given.question, by.name, answer],
     );
     const answered = { effect: question.effect, answer: given.answer, by: actorOf(by) };
     const woken = await context.deliver(sql, question.run_id, {
@@ -107,42 +122,74 @@ export async function answerQuestion(
   });
 }
 
-function assertFits(question: QuestionRow, answer: JsonValue): void {
+/** Why this person may not answer, or null if they may. */
+function cannotAnswer(question: { readonly pool: string }, by: Principal): NotInPoolError | null {
+  if (by.pools.includes(question.pool)) return null;
+  return new NotInPoolError(
+    `This question is for the pool "${question.pool}", and you are not in it. An admin can add you: npx signalbox users pool ${by.name} ${question.pool}`,
+    { details: { pool: question.pool } },
+  );
+}
+
+/** The answer as canonical JSON. @throws {@link InvalidAnswerError} if it does not fit the question */
+function fittingJson(question: QuestionRow, answer: JsonValue): string {
   const fits = z
     .fromJSONSchema(JSON.parse(question.answer_schema) as Parameters<typeof z.fromJSONSchema>[0])
     .safeParse(answer);
-  const problems = fits.success
-    ? notCanonical(answer)
+  let problems = fits.success
+    ? []
     : fits.error.issues
         .slice(0, 3)
         .map((issue) => `${issue.path.map(String).join(".") || "the answer"}: ${issue.message}`);
-  if (problems.length === 0) return;
+  try {
+    if (problems.length === 0) return canonicalJson(answer);
+  } catch (error) {
+    if (!(error instanceof NotCanonicalError)) throw error;
+    problems = [error.message];
+  }
   throw new InvalidAnswerError(`The answer does not fit the question: ${problems.join("; ")}. Nothing was recorded.`, {
     details: { question: question.question_id, problems },
   });
 }
 
-function notCanonical(answer: JsonValue): string[] {
-  try {
-    canonicalJson(answer);
-    return [];
-  } catch (error) {
-    if (error instanceof NotCanonicalError) return [error.message];
-    throw error;
-  }
+function openRows(database: Database): Promise<QuestionRow[]> {
+  return database.query(`${SELECT} where q.status = 'open' order by asked_at, question_id`);
 }
 
-function toView(row: QuestionRow): QuestionView {
+function pastRows(database: Database): Promise<QuestionRow[]> {
+  return database.query(
+    `${SELECT} where q.status <> 'open' order by coalesce(answered_at, asked_at) desc, question_id limit $1`,
+    [PAST_LIMIT],
+  );
+}
+
+function noQuestion(question: string): NotFoundError {
+  return new NotFoundError(`There is no question ${question}. "npx signalbox questions ls" shows what is open.`, {
+    details: { question },
+  });
+}
+
+function shownTo(reader: Principal, question: Question): QuestionView {
+  return { ...question, cannotAnswer: cannotAnswer(question, reader)?.message ?? null };
+}
+
+function toQuestion(row: QuestionRow): Question {
   return {
     question: row.question_id,
     session: row.session_id,
+    sessionKey: row.session_key,
     run: row.run_id,
+    effect: row.effect,
     agent: row.agent,
     pool: row.pool,
     text: row.question,
     answer: JSON.parse(row.answer_schema) as JsonObject,
+    startedBy: { kind: row.starter_kind, id: row.starter_id },
     status: row.status,
     askedAt: row.asked_at,
-    answeredBy: row.answered_by,
+    answered:
+      row.answered_by === null || row.answered_at === null || row.answer === null
+        ? null
+        : { by: row.answered_by, at: row.answered_at, value: JSON.parse(row.answer) as JsonValue },
   };
 }

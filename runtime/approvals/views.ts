@@ -10,6 +10,7 @@ import { cannotDecide } from "./decide.ts";
 interface ApprovalRow {
   readonly approval_id: string;
   readonly session_id: string;
+  readonly session_key: string | null;
   readonly run_id: string;
   readonly effect: string;
   readonly agent: string;
@@ -38,6 +39,7 @@ select approval_id, session_id, run_id, effect, agent, tool, tool_version, input
   case when status = 'pending' and expires_at <= clock_timestamp() then 'expired' else status end as status,
   (extract(epoch from requested_at) * 1000)::bigint as requested_at,
   (extract(epoch from expires_at) * 1000)::bigint as expires_at,
+  (select start_key from runs root where root.run_id = a.session_id) as session_key,
   (select json_agg(json_build_object('by', person, 'decision', decision, 'reason', reason,
       'at', (extract(epoch from at) * 1000)::bigint) order by at, person)
    from approval_decisions d where d.approval_id = a.approval_id) as decisions
@@ -86,7 +88,8 @@ export async function pendingApprovals(database: Database): Promise<Map<string, 
 
 export async function listDoubts(database: Database): Promise<DoubtView[]> {
   const rows = await database.query<Omit<DoubtView, "input"> & { input: string }>(
-    `select session_id as session, run_id as run, effect, effect_id as "effectId", agent, tool, input, reason,
+    `select session_id as session, run_id as run, effect,
+       (select start_key from runs root where root.run_id = doubts.session_id) as "sessionKey", effect_id as "effectId", agent, tool, input, reason,
        (extract(epoch from since) * 1000)::bigint as since
      from doubts where resolved_at is null order by since, run_id, effect`,
   );
@@ -97,6 +100,7 @@ function toView(row: ApprovalRow, reader: Principal): ApprovalView {
   return {
     approval: row.approval_id,
     session: row.session_id,
+    sessionKey: row.session_key,
     run: row.run_id,
     effect: row.effect,
     agent: row.agent,

@@ -3,11 +3,14 @@ import type { Cursor, JournalEvent } from "./events.ts";
 import type { Principal } from "./people.ts";
 import type {
   AgentSummary,
+  answerBody,
   approvalsQuery,
   ApprovalView,
   decideBody,
   DoubtView,
   Health,
+  questionsQuery,
+  QuestionView,
   resolveDoubtBody,
   RunSummary,
   sessionsQuery,
@@ -68,8 +71,25 @@ export interface ConsoleServices {
   /** Throws `ConflictError` if it is no longer in doubt. */
   resolveDoubt(by: Principal, resolution: z.output<typeof resolveDoubtBody>): Promise<void>;
 
-  /** Throws `InvalidInputError` if the input does not fit the agent. The same key gives the same session. */
-  startRun(by: Principal, start: z.output<typeof startRunBody>): Promise<SessionSummary>;
+  /** `cannotAnswer` is about the reader. Open ones oldest first, past ones newest first. */
+  listQuestions(reader: Principal, query: z.output<typeof questionsQuery>): Promise<readonly QuestionView[]>;
+  getQuestion(reader: Principal, question: string): Promise<QuestionView>;
+  /** Ids of all open questions, like {@link ConsoleServices.pendingApprovals}. */
+  openQuestions(): Promise<ReadonlyMap<string, string>>;
+  /**
+   * Throws `ConflictError` if it is no longer open, `ForbiddenError` if this person may not answer it,
+   * `InvalidInputError` if the answer does not fit the question's schema.
+   */
+  answerQuestion(by: Principal, question: string, given: z.output<typeof answerBody>): Promise<QuestionView>;
+
+  /**
+   * Throws `InvalidInputError` if the input does not fit the agent, `ConflictError` if the key was used for another
+   * input. The same key and input give the same session again.
+   */
+  startRun(
+    by: Principal,
+    start: z.output<typeof startRunBody>,
+  ): Promise<{ readonly session: SessionSummary; readonly created: boolean }>;
   listAgents(): Promise<readonly AgentSummary[]>;
   /** Never throws: what is down is in the answer. */
   health(): Promise<Health>;

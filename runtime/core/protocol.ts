@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { RUN_STATUSES, type EffectOutcome, type JournalEvent, type Wait } from "./events.ts";
-import type { JsonValue } from "./json.ts";
+import type { JsonObject, JsonValue } from "./json.ts";
 import { actorSchema, ROLES } from "./people.ts";
 import { verdictSchema } from "./verdict.ts";
 
@@ -23,11 +23,17 @@ import { verdictSchema } from "./verdict.ts";
  * | `POST /api/approvals/:id/decide` | `decideBody` | `ApprovalView`; 409 if it is no longer pending |
  * | `GET /api/doubts` | | `{ doubts: DoubtView[] }` |
  * | `POST /api/doubts/resolve` | `resolveDoubtBody` | 204; 409 if it is no longer in doubt |
- * | `POST /api/runs` | `startRunBody` | `SessionSummary` |
+ * | `GET /api/questions` | `questionsQuery` | `{ questions: QuestionView[] }` |
+ * | `GET /api/questions/:id` | | `QuestionView` |
+ * | `POST /api/questions/:id/answer` | `answerBody` | `QuestionView`; 400 if the answer does not fit, 409 if it is no longer open |
+ * | `POST /api/runs` | `startRunBody` | `SessionSummary`, 201; 200 if the key had started it before |
  * | `GET /api/agents` | | `{ agents: AgentSummary[] }` |
  * | `GET /api/health` | | `Health` |
  * | `GET /api/live` | upgrades to the socket | |
  */
+
+/** Any JSON. */
+const json = z.json() as unknown as z.ZodType<JsonValue>;
 
 /** The version of the socket's messages. A client that speaks another one is told to reload. */
 export const PROTOCOL_VERSION = 1;
@@ -125,7 +131,7 @@ export interface VerifyReport {
   readonly firstBad: { readonly run: string; readonly seq: number; readonly problem: string } | null;
 }
 
-// --- approvals ------------------------------------------------------------------------------------
+// --- the inbox: approvals, calls in doubt, questions ----------------------------------------------
 
 export interface DecisionView {
   readonly by: string;
@@ -138,6 +144,8 @@ export interface DecisionView {
 export interface ApprovalView {
   readonly approval: string;
   readonly session: string;
+  /** The key that the session was started with, where there is one: how people know it. */
+  readonly sessionKey: string | null;
   readonly run: string;
   readonly effect: string;
   readonly agent: string;
@@ -169,6 +177,7 @@ export const decideBody = z.strictObject({
 /** A call with a recorded start and no recorded end, which a person has to settle. */
 export interface DoubtView {
   readonly session: string;
+  readonly sessionKey: string | null;
   readonly run: string;
   readonly effect: string;
   readonly effectId: string;
@@ -185,7 +194,7 @@ export const resolveDoubtBody = z
     effect: z.string().min(1),
     resolution: z.enum(["happened", "did_not_happen", "give_up"]),
     /** What the call returned, when it happened. */
-    result: z.json().optional(),
+    result: json.optional(),
     reason: z.string().min(1).max(2000),
   })
   .refine((body) => body.resolution !== "happened" || body.result !== undefined, {
@@ -193,9 +202,37 @@ export const resolveDoubtBody = z
     path: ["result"],
   });
 
+/** A question that an agent put to people, with everything that an answer needs. */
+export interface QuestionView {
+  readonly question: string;
+  readonly session: string;
+  readonly sessionKey: string | null;
+  readonly run: string;
+  readonly effect: string;
+  readonly agent: string;
+  /** Its members may answer. */
+  readonly pool: string;
+  readonly text: string;
+  /** What an answer must be, as a JSON Schema. */
+  readonly answer: JsonObject;
+  readonly startedBy: z.infer<typeof actorSchema>;
+  /** `void`: its run ended before anybody answered. */
+  readonly status: "open" | "answered" | "void";
+  readonly askedAt: number;
+  /** What was answered; null unless `status` is `answered`. */
+  readonly answered: { readonly by: string; readonly at: number; readonly value: JsonValue } | null;
+  /** Why the person who asks for this view may not answer; null if they may. */
+  readonly cannotAnswer: string | null;
+}
+
+export const questionsQuery = z.object({ status: z.enum(["open", "past", "all"]).default("open") });
+
+/** The answer as it was given: text stays text, a number stays a number. */
+export const answerBody = z.strictObject({ answer: json });
+
 export const startRunBody = z.strictObject({
   agent: z.string().min(1),
-  input: z.json(),
+  input: json,
   key: z.string().max(200).optional(),
 });
 
@@ -239,6 +276,7 @@ export const clientMessage = z.discriminatedUnion("type", [
       }),
       z.strictObject({ kind: z.literal("sessions") }),
       z.strictObject({ kind: z.literal("approvals") }),
+      z.strictObject({ kind: z.literal("questions") }),
     ]),
   }),
   z.strictObject({ type: z.literal("unsubscribe"), id: z.string().max(100) }),
@@ -264,6 +302,8 @@ export type ServerMessage =
   | { readonly type: "session"; readonly id: string; readonly session: SessionSummary }
   /** An approval that is new or has changed. */
   | { readonly type: "approval"; readonly id: string; readonly approval: ApprovalView }
+  /** A question that is new, or was answered, or is void. */
+  | { readonly type: "question"; readonly id: string; readonly question: QuestionView }
   /** This subscription cannot go on from what the client has: load the view again. */
   | { readonly type: "resync"; readonly id: string; readonly reason: string };
 

@@ -1,5 +1,6 @@
 import { decide } from "../approvals/decide.ts";
 import { resolveDoubt } from "../approvals/doubts.ts";
+import { answerQuestion, openQuestions, questionView, questionViews } from "../approvals/questions.ts";
 import { getApproval, listApprovals, listDoubts, pendingApprovals } from "../approvals/views.ts";
 import { verify } from "../audit/verify.ts";
 import type { NatsBus } from "../bus/nats-bus.ts";
@@ -56,13 +57,20 @@ export function createServices(context: ServicesContext): ConsoleServices {
     async resolveDoubt(by, resolution) {
       wake(await resolveDoubt({ database, deliver: deliverIn }, by, resolution));
     },
+    listQuestions: (reader, query) => questionViews(database, reader, query),
+    getQuestion: (reader, question) => questionView(database, reader, question),
+    openQuestions: () => openQuestions(database),
+    async answerQuestion(by, question, { answer }) {
+      wake(await answerQuestion({ database, deliver: deliverIn }, by, { question, answer }));
+      return questionView(database, by, question);
+    },
     async startRun(by, { agent, input, key }) {
       // Loads LangGraph, which most of what asks for these services never needs.
       const { startRun } = await import("./start-run.ts");
-      const { run } = await startRun({ ...context, versions }, { agent, input, key, startedBy: actorOf(by) });
+      const { run, created } = await startRun({ ...context, versions }, { agent, input, key, startedBy: actorOf(by) });
       const [summary] = await sessionSummaries(context, [run]);
       if (!summary) throw new NotFoundError(`The session ${run} is gone.`, { details: { session: run } });
-      return summary;
+      return { session: summary, created };
     },
     listAgents: () =>
       Promise.resolve(

@@ -110,19 +110,20 @@ async function startSamples(
   samples: readonly Sample[],
 ): Promise<{ readonly started: number; readonly sessions: readonly string[] }> {
   const sessions: string[] = [];
-  const before = new Set((await console.services.recentSessions(1)).map((session) => session.session));
+  let started = 0;
   for (const [i, sample] of samples.entries()) {
     const service = await serviceAccount(console, sample.startedBy);
     const batch: string[] = [];
     for (const { key, input } of sample.runs) {
-      const { session } = await console.services.startRun(service, { agent: sample.agent, input, key });
-      batch.push(session);
+      const { session, created } = await console.services.startRun(service, { agent: sample.agent, input, key });
+      batch.push(session.session);
+      if (created) started++;
     }
     sessions.push(...batch);
     // What comes after may build on it: memory that is filled first, for example.
     if (i < samples.length - 1) await untilEnded(console, batch);
   }
-  return { started: before.size === 0 ? sessions.length : 0, sessions };
+  return { started, sessions };
 }
 
 async function serviceAccount(console: RunningConsole, name: string): Promise<Principal> {

@@ -14,7 +14,9 @@ create table questions (
   status        text not null default 'open' check (status in ('open', 'answered', 'void')),
   asked_at      timestamptz not null default clock_timestamp(),
   answered_at   timestamptz,
-  answered_by   text
+  answered_by   text,
+  -- What they answered, as JSON.
+  answer        text
 );
 create index questions_open on questions (asked_at) where status = 'open';
 create index questions_by_run on questions (run_id);

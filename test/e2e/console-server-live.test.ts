@@ -4,10 +4,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Cursor } from "../../runtime/core/events.ts";
 import { NatsBus } from "../../runtime/bus/nats-bus.ts";
 import { startTestConsole, type Caller, type TestConsole } from "../support/console.ts";
-import { LiveClient } from "../support/live-client.ts";
+import { LiveClient, numbers } from "../support/live-client.ts";
 import { testNats } from "../support/nats.ts";
-
-const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
 
 let served: TestConsole;
 let viewer: Caller;
@@ -294,6 +292,46 @@ describe("lists", () => {
         client.next("approval", ({ approval }) => approval.approval === id && approval.status === "approved"),
       ),
     );
+  });
+
+  test("questions - what is asked appears, and the answer goes to everybody as each may see it", async () => {
+    const asked = await served.caller("asked", ["operator"]);
+    await served.people.addToPool("claims", "asked");
+    const session = served.services.addSession();
+    const earlier = served.services.question(session, "claims");
+    using watching = await open();
+    using answering = await open(asked);
+    for (const client of [watching, answering]) client.subscribe("inbox", { kind: "questions" });
+    await watching.next("question", ({ question }) => question.question === earlier);
+    const id = served.services.question(session, "claims");
+    served.notify({ session, heads: { [session]: 1 } });
+    const seen = await watching.next("question", ({ question }) => question.question === id);
+    const own = await answering.next("question", ({ question }) => question.question === id);
+    expect(seen.question.cannotAnswer).toContain("not in the pool");
+    expect(own.question.cannotAnswer).toBeNull();
+    await asked.post(`/api/questions/${id}/answer`, { answer: "repair" });
+    const told = await Promise.all(
+      [watching, answering].map((client) =>
+        client.next("question", ({ question }) => question.question === id && question.status === "answered"),
+      ),
+    );
+    for (const { question } of told) expect(question.answered).toMatchObject({ by: "asked", value: "repair" });
+  });
+
+  test("lists - a newcomer gets the whole list, though reading failed when they came", async () => {
+    await using quiet = await startTestConsole({ live: { pollMs: 3_600_000, listGapMs: 1 } });
+    const caller = await quiet.caller("ada", ["viewer"]);
+    const older = quiet.services.addSession();
+    quiet.services.outage = new Error("connection refused");
+    using client = await LiveClient.open(quiet.url, caller.token);
+    client.subscribe("list", { kind: "sessions" });
+    await expect.poll(() => quiet.logged.some((line) => line.includes("a list could not be read"))).toBe(true);
+    quiet.services.outage = null;
+    // A notice of another session, and not of the older one.
+    const newer = quiet.services.addSession();
+    quiet.notify({ session: newer, heads: { [newer]: 1 } });
+    await client.next("session", ({ session }) => session.session === newer);
+    await client.next("session", ({ session }) => session.session === older);
   });
 
   test("approvals - a fresh database does not stop the inbox", async () => {

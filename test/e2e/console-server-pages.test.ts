@@ -1,41 +1,25 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createConsole } from "../../console/server/index.ts";
 import { CannotListenError, PortInUseError } from "../../console/server/errors.ts";
-import type { ErrorBody, Me } from "../../runtime/core/protocol.ts";
-import { startTestConsole, type TestConsole } from "../support/console.ts";
-import { ask, type HttpAnswer } from "../support/http.ts";
+import { signInAt, startTestConsole, stubPages, type TestConsole } from "../support/console.ts";
+import { ask, codeOf } from "../support/http.ts";
 
 const PASSWORD = "correct horse battery";
 
-let web: string;
+let web: Awaited<ReturnType<typeof stubPages>>;
 let served: TestConsole;
 
 beforeAll(async () => {
-  web = await mkdtemp(join(tmpdir(), "signalbox-web-"));
-  await mkdir(join(web, "assets"));
-  await writeFile(join(web, "index.html"), "<!doctype html><title>Signalbox</title>");
-  await writeFile(join(web, "assets", "app-1a2b.js"), "export {};");
-  served = await startTestConsole({ webRoot: web, allowedHosts: ["signalbox.example.com"] });
-});
-afterAll(async () => {
-  await served[Symbol.asyncDispose]();
-  await rm(web, { recursive: true });
+  web = await stubPages();
+  served = await startTestConsole({ webRoot: web.folder, allowedHosts: ["signalbox.example.com"] });
+  afterAll(async () => {
+    await served[Symbol.asyncDispose]();
+    await web[Symbol.asyncDispose]();
+  });
 });
 
-const codeOf = (answer: HttpAnswer) => (answer.json() as ErrorBody).error.code;
-
-/** Signs in and gives what a browser would then send. */
-async function browser(
-  body: unknown,
-): Promise<{ readonly me: Me; readonly cookie: string; readonly setCookie: string }> {
-  const answer = await ask(`${served.url}/api/sign-in`, { method: "POST", body });
-  expect(answer.status).toBe(200);
-  const setCookie = answer.headers["set-cookie"]?.[0] ?? "";
-  return { me: answer.json() as Me, cookie: setCookie.split(";")[0] ?? "", setCookie };
-}
+const browser = (body: unknown) => signInAt(served.url, body);
 
 describe("pages", () => {
   test("pages - files are served, places inside the console get the page, missing files do not", async () => {
@@ -61,7 +45,7 @@ describe("pages", () => {
   );
 
   test("pages - where they are not built, the API works and the page says what to do", async () => {
-    await using bare = await startTestConsole({ webRoot: join(web, "nothing-here") });
+    await using bare = await startTestConsole({ webRoot: join(web.folder, "nothing-here") });
     const page = await ask(`${bare.url}/`);
     expect([page.status, codeOf(page)]).toEqual([503, "PAGES_NOT_BUILT"]);
     expect(page.text).toContain("npm run build");

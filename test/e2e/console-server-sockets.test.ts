@@ -2,9 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ErrorBody } from "../../runtime/core/protocol.ts";
 import { startTestConsole, type Caller, type TestConsole } from "../support/console.ts";
 import { ask } from "../support/http.ts";
-import { LiveClient, UpgradeRefused } from "../support/live-client.ts";
-
-const numbers = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
+import { LiveClient, numbers, UpgradeRefused } from "../support/live-client.ts";
 
 let served: TestConsole;
 let viewer: Caller;

@@ -1,44 +1,29 @@
 import { createConnection } from "node:net";
 import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ROUTE_NEEDS, type Need } from "../../console/server/access.ts";
 import { ROLES } from "../../runtime/core/people.ts";
-import type { ApprovalView, ErrorBody, Me, SessionSummary } from "../../runtime/core/protocol.ts";
-import { startTestConsole, type Caller, type TestConsole } from "../support/console.ts";
-import { ask, type HttpAnswer } from "../support/http.ts";
+import type { ApprovalView, ErrorBody, SessionSummary } from "../../runtime/core/protocol.ts";
+import { signInAt, startTestConsole, stubPages, type Caller, type TestConsole } from "../support/console.ts";
+import { ask, codeOf, type HttpAnswer } from "../support/http.ts";
 
 const PASSWORD = "correct horse battery";
 
-let web: string;
+let web: Awaited<ReturnType<typeof stubPages>>;
 let served: TestConsole;
 
 beforeAll(async () => {
-  web = await mkdtemp(join(tmpdir(), "signalbox-web-"));
-  await mkdir(join(web, "assets"));
-  await writeFile(join(web, "index.html"), "<!doctype html><title>Signalbox</title>");
-  await writeFile(join(web, "assets", "app-1a2b.js"), "export {};");
-  served = await startTestConsole({ webRoot: web, allowedHosts: ["signalbox.example.com"] });
-});
-afterAll(async () => {
-  await served[Symbol.asyncDispose]();
-  await rm(web, { recursive: true });
+  web = await stubPages();
+  served = await startTestConsole({ webRoot: web.folder, allowedHosts: ["signalbox.example.com"] });
+  afterAll(async () => {
+    await served[Symbol.asyncDispose]();
+    await web[Symbol.asyncDispose]();
+  });
 });
 
-const codeOf = (answer: HttpAnswer) => (answer.json() as ErrorBody).error.code;
 const own = () => new URL(served.url).host;
 
-/** Signs in and gives what a browser would then send. */
-async function browser(
-  body: unknown,
-): Promise<{ readonly me: Me; readonly cookie: string; readonly setCookie: string }> {
-  const answer = await ask(`${served.url}/api/sign-in`, { method: "POST", body });
-  expect(answer.status).toBe(200);
-  const setCookie = answer.headers["set-cookie"]?.[0] ?? "";
-  return { me: answer.json() as Me, cookie: setCookie.split(";")[0] ?? "", setCookie };
-}
+const browser = (body: unknown) => signInAt(served.url, body);
 
 /** A request for a declared route that is well-formed, so that only the role can be in its way. */
 async function use(route: string, caller: Caller | null): Promise<HttpAnswer> {
@@ -46,8 +31,9 @@ async function use(route: string, caller: Caller | null): Promise<HttpAnswer> {
   const session = served.services.addSession();
   const approval = served.services.hold(session, "claims");
   const doubt = served.services.doubt(session);
+  const question = served.services.question(session, "claims");
   const view = await served.services.getApproval({ name: "x", kind: "person", roles: [], pools: [] }, approval);
-  const id = pattern.includes("approvals") ? approval : session;
+  const id = pattern.includes("approvals") ? approval : pattern.includes("questions") ? question : session;
   const query = pattern.endsWith("/state") ? `?run=${session}&seq=1` : "";
   const bodies: Readonly<Record<string, unknown>> = {
     "POST /api/sign-in": { name: "nobody", password: "not a password" },
@@ -58,6 +44,7 @@ async function use(route: string, caller: Caller | null): Promise<HttpAnswer> {
       resolution: "give_up",
       reason: "No trace of it.",
     },
+    "POST /api/questions/:id/answer": { answer: "Repair it." },
     "POST /api/runs": { agent: "refunds", input: {} },
   };
   return ask(served.url + pattern.replace(":id", id).replace("*", "") + query, {
@@ -294,6 +281,9 @@ describe("bad requests", () => {
         "INVALID_REQUEST",
         "result",
       ],
+      ["GET", "/api/questions?status=asleep", undefined, 400, "INVALID_REQUEST", "status"],
+      ["POST", `/api/questions/${session}/answer`, {}, 400, "INVALID_REQUEST", "answer"],
+      ["POST", `/api/questions/${session}/answer`, { answer: 1, by: "somebody else" }, 400, "INVALID_REQUEST", "by"],
       ["GET", "/api/nowhere", undefined, 404, "NOT_FOUND", "/api/nowhere"],
       ["DELETE", "/api/sessions", undefined, 404, "NOT_FOUND", "DELETE"],
     ];

@@ -1,8 +1,9 @@
 import { createHash } from "node:crypto";
 import { derivedUuid } from "../../runtime/core/ids.ts";
 import type { JsonObject } from "../../runtime/core/json.ts";
-import type { ApprovalView, DoubtView } from "../../runtime/core/protocol.ts";
+import type { ApprovalView, DoubtView, QuestionView } from "../../runtime/core/protocol.ts";
 import type { Verdict } from "../../runtime/core/verdict.ts";
+import { askPeople, VISIT } from "./console-fixture-question.ts";
 import { allowedBy, FixtureSession, RULE_SET, type FixtureRun } from "./console-fixture-journal.ts";
 
 const MINUTE = 60_000;
@@ -23,6 +24,7 @@ export interface ClaimsWorld {
   readonly sessions: FixtureSession[];
   readonly approvals: ApprovalView[];
   readonly doubts: DoubtView[];
+  readonly questions: QuestionView[];
 }
 
 const NEEDS_TWO: Verdict = {
@@ -191,6 +193,7 @@ export function hold(
   world.approvals.push({
     approval,
     session: payout.session.session,
+    sessionKey: payout.session.key,
     run: payout.run,
     effect: proposal.effect,
     agent: "payout",
@@ -257,7 +260,7 @@ function claim(
 
 /** The world that the console's pages are developed and tested on. */
 export function claimsWorld(now: number): ClaimsWorld {
-  const world: ClaimsWorld = { sessions: [], approvals: [], doubts: [] };
+  const world: ClaimsWorld = { sessions: [], approvals: [], doubts: [], questions: [] };
   for (let i = 0; i < 64; i++) {
     const small = claim(
       `CLM-${String(900 + i)}`,
@@ -294,6 +297,7 @@ export function claimsWorld(now: number): ClaimsWorld {
     end: (payout, held, into) =>
       void hold(payout, held, into, FRAUD_SIGNAL, ["the description gives orders to the agent"]),
   });
+  askPeople(world, VISIT, now - 8 * MINUTE);
   brokenSession(world, now);
   runningSession(world, now);
   return world;
@@ -353,6 +357,7 @@ function doubted(payout: FixtureRun, unclear: FixtureClaim, world: ClaimsWorld):
   payout.park({ kind: "doubt", effect: proposal.effect });
   world.doubts.push({
     session: payout.session.session,
+    sessionKey: payout.session.key,
     run: payout.run,
     effect: proposal.effect,
     effectId,

@@ -11,6 +11,7 @@ import { FixtureServices } from "./console-fixture-services.ts";
 const PEOPLE: Readonly<Record<string, { readonly roles: readonly Role[]; readonly pools: readonly string[] }>> = {
   nadia: { roles: ["operator", "auditor"], pools: ["claims"] },
   maria: { roles: ["operator"], pools: ["claims"] },
+  victor: { roles: ["viewer"], pools: ["claims"] },
   // Signed in, but nobody has given this person a role yet.
   newcomer: { roles: [], pools: [] },
 };

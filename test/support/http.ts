@@ -1,4 +1,5 @@
 import { request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import type { ErrorBody } from "../../runtime/core/protocol.ts";
 
 /** An answer, read whole. */
 export interface HttpAnswer {
@@ -52,4 +53,9 @@ export function ask(url: string, options: HttpAsk = {}): Promise<HttpAnswer> {
     outgoing.on("error", reject);
     outgoing.end(payload);
   });
+}
+
+/** The code of an answer that is an error. */
+export function codeOf(answer: HttpAnswer): string {
+  return (answer.json() as ErrorBody).error.code;
 }

@@ -122,6 +122,11 @@ export class LiveClient implements Disposable {
   }
 }
 
+/** The sequence numbers of a stretch of events, both ends included. */
+export function numbers(from: number, to: number): number[] {
+  return Array.from({ length: to - from + 1 }, (_, i) => from + i);
+}
+
 /** The server answered the upgrade with plain HTTP. */
 export class UpgradeRefused extends Error {
   readonly status: number;

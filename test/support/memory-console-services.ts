@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { sha256 } from "../../runtime/core/canonical.ts";
 import type { ConsoleServices, SessionDelta } from "../../runtime/core/console-services.ts";
-import { ConflictError, ForbiddenError, InvalidInputError, NotFoundError } from "../../runtime/core/errors.ts";
+import { InvalidInputError, NotFoundError } from "../../runtime/core/errors.ts";
 import type { Cursor, JournalEvent } from "../../runtime/core/events.ts";
-import type { JsonValue } from "../../runtime/core/json.ts";
-import { actorOf, type Actor, type Principal } from "../../runtime/core/people.ts";
+import type { JsonObject, JsonValue } from "../../runtime/core/json.ts";
+import { actorOf, type Actor } from "../../runtime/core/people.ts";
 import type {
-  ApprovalView,
   DoubtView,
   Health,
   RunSummary,
@@ -15,11 +14,11 @@ import type {
   SessionView,
   VerifyReport,
 } from "../../runtime/core/protocol.ts";
+import { MemoryInbox } from "./memory-inbox.ts";
 
 /** What was asked of the services, for tests that count reads. */
 export interface ServiceReads {
   eventsAfter: { session: string; cursor: Cursor }[];
-  approvalLists: string[];
 }
 
 interface StoredSession {
@@ -34,17 +33,19 @@ interface StoredSession {
  * The console's services over plain maps: everything that the port promises, without a journal. The
  * tests of the console's server run on it; the platform plugs in the real services.
  */
-export class MemoryConsoleServices implements ConsoleServices {
-  readonly reads: ServiceReads = { eventsAfter: [], approvalLists: [] };
+export class MemoryConsoleServices extends MemoryInbox implements ConsoleServices {
+  readonly reads: ServiceReads = { eventsAfter: [] };
   readonly #sessions = new Map<string, StoredSession>();
-  readonly #approvals = new Map<string, ApprovalView>();
-  readonly #doubts = new Map<string, DoubtView>();
   /** While set, reads fail with it, as when Postgres is away. */
   outage: Error | null = null;
   /** Awaited before events are read: lets a test hold a read open. */
   beforeRead: (() => Promise<void>) | null = null;
   /** Called when events were read and their reader has not got them yet. */
   afterRead: (() => void) | null = null;
+
+  constructor() {
+    super({ approvals: [], doubts: [], questions: [] }, () => 2);
+  }
 
   addSession(agent = "refunds", startedBy: Actor = { kind: "service", id: "claims-feed" }): string {
     const session = randomUUID();
@@ -81,9 +82,10 @@ export class MemoryConsoleServices implements ConsoleServices {
   hold(session: string, pool: string, input: JsonValue = { amountCents: 100 }): string {
     const approval = randomUUID();
     const { agent, startedBy } = this.#stored(session);
-    this.#approvals.set(approval, {
+    this.inbox.approvals.push({
       approval,
       session,
+      sessionKey: null,
       run: session,
       effect: "1:pay#payments.refund#0#0",
       agent,
@@ -107,6 +109,7 @@ export class MemoryConsoleServices implements ConsoleServices {
   doubt(session: string): DoubtView {
     const doubt: DoubtView = {
       session,
+      sessionKey: null,
       run: session,
       effect: "1:pay#payments.refund#0#0",
       effectId: randomUUID(),
@@ -116,8 +119,31 @@ export class MemoryConsoleServices implements ConsoleServices {
       reason: "The worker ended before the call did.",
       since: 1,
     };
-    this.#doubts.set(`${doubt.run} ${doubt.effect}`, doubt);
+    this.inbox.doubts.push(doubt);
     return doubt;
+  }
+
+  /** A question to the people of a pool. */
+  question(session: string, pool: string, answer: JsonObject = { type: "string" }): string {
+    const question = randomUUID();
+    const { agent, startedBy } = this.#stored(session);
+    this.inbox.questions.push({
+      question,
+      session,
+      sessionKey: null,
+      run: session,
+      effect: "1:ask#human.ask#0#0",
+      agent,
+      pool,
+      text: "Repair or replace?",
+      answer,
+      startedBy,
+      status: "open",
+      askedAt: 1,
+      answered: null,
+      cannotAnswer: null,
+    });
+    return question;
   }
 
   listSessions: ConsoleServices["listSessions"] = async ({ status, agent, limit, after }) => {
@@ -130,7 +156,7 @@ export class MemoryConsoleServices implements ConsoleServices {
   };
 
   recentSessions(limit: number): Promise<SessionSummary[]> {
-    return this.#read(() =>
+    return this.read(() =>
       [...this.#sessions.values()]
         .reverse()
         .slice(0, limit)
@@ -139,7 +165,7 @@ export class MemoryConsoleServices implements ConsoleServices {
   }
 
   sessionSummaries(sessions: readonly string[]): Promise<SessionSummary[]> {
-    return this.#read(() =>
+    return this.read(() =>
       sessions.flatMap((session) => {
         const stored = this.#sessions.get(session);
         return stored ? [this.#summary(stored)] : [];
@@ -148,14 +174,14 @@ export class MemoryConsoleServices implements ConsoleServices {
   }
 
   sessionView(session: string): Promise<SessionView> {
-    return this.#read(() => {
+    return this.read(() => {
       const stored = this.#stored(session);
       return { session: this.#summary(stored), runs: this.#runs(stored), events: [...stored.runs.values()].flat() };
     });
   }
 
   sessionState: ConsoleServices["sessionState"] = (session, at) =>
-    this.#read((): SessionState => {
+    this.read((): SessionState => {
       const stored = this.#stored(session);
       if (!stored.runs.get(at.run)?.[at.seq - 1]) throw new NotFoundError("There is no such event.");
       return {
@@ -172,7 +198,7 @@ export class MemoryConsoleServices implements ConsoleServices {
     });
 
   verifySession(session: string): Promise<VerifyReport> {
-    return this.#read(() => {
+    return this.read(() => {
       const runs = this.#runs(this.#stored(session));
       return {
         verified: true,
@@ -186,7 +212,7 @@ export class MemoryConsoleServices implements ConsoleServices {
   async eventsAfter(session: string, cursor: Cursor, limit: number): Promise<SessionDelta> {
     this.reads.eventsAfter.push({ session, cursor });
     await this.beforeRead?.();
-    const delta = await this.#read((): SessionDelta => {
+    const delta = await this.read((): SessionDelta => {
       const stored = this.#stored(session);
       const after = [...stored.runs].flatMap(([run, events]) => events.slice(cursor[run] ?? 0));
       return {
@@ -200,75 +226,29 @@ export class MemoryConsoleServices implements ConsoleServices {
     return delta;
   }
 
-  listApprovals: ConsoleServices["listApprovals"] = (reader, { status }) => {
-    this.reads.approvalLists.push(reader.name);
-    return this.#read(() =>
-      [...this.#approvals.values()]
-        .filter((approval) => status === "all" || (approval.status === "pending") === (status === "pending"))
-        .map((approval) => this.#shownTo(reader, approval)),
-    );
-  };
-
-  getApproval(reader: Principal, id: string): Promise<ApprovalView> {
-    return this.#read(() => this.#shownTo(reader, this.#approval(id)));
-  }
-
-  pendingApprovals(): Promise<ReadonlyMap<string, string>> {
-    return this.#read(() => {
-      const pending = [...this.#approvals.values()].filter((approval) => approval.status === "pending");
-      return new Map(pending.map((approval) => [approval.approval, String(approval.decisions.length)]));
-    });
-  }
-
-  decide: ConsoleServices["decide"] = (by, id, { decision, reason, argsHash }) =>
-    this.#read(() => {
-      const approval = this.#approval(id);
-      const cannot = this.#shownTo(by, approval).cannotDecide;
-      if (approval.status !== "pending") throw new ConflictError(`The approval has been ${approval.status} already.`);
-      if (cannot !== null) throw new ForbiddenError(cannot);
-      if (approval.argsHash !== argsHash) throw new ConflictError("The arguments are not those that were shown.");
-      const decided: ApprovalView = {
-        ...approval,
-        status: decision === "approve" ? "approved" : "rejected",
-        decisions: [...approval.decisions, { by: by.name, decision, reason, at: 2 }],
-      };
-      this.#approvals.set(id, decided);
-      return this.#shownTo(by, decided);
-    });
-
-  listDoubts(): Promise<DoubtView[]> {
-    return this.#read(() => [...this.#doubts.values()]);
-  }
-
-  resolveDoubt: ConsoleServices["resolveDoubt"] = (_by, { run, effect }) =>
-    this.#read(() => {
-      if (!this.#doubts.delete(`${run} ${effect}`)) throw new ConflictError("This call is not in doubt any more.");
-    });
-
   startRun: ConsoleServices["startRun"] = (by, { agent, input }) =>
-    this.#read(() => {
+    this.read(() => {
       if (agent !== "refunds") throw new NotFoundError(`There is no agent "${agent}".`);
       if (typeof input !== "object") throw new InvalidInputError("The input is not an object.");
-      return this.#summary(this.#stored(this.addSession(agent, actorOf(by))));
+      return { session: this.#summary(this.#stored(this.addSession(agent, actorOf(by)))), created: true };
     });
 
   listAgents: ConsoleServices["listAgents"] = () =>
-    this.#read(() => [{ name: "refunds", description: "Pays money back.", team: null }]);
+    this.read(() => [{ name: "refunds", description: "Pays money back.", team: null }]);
 
   health(): Promise<Health> {
     const postgres = this.outage ? "down" : "up";
-    const pendingApprovals = [...this.#approvals.values()].filter(({ status }) => status === "pending").length;
+    const pendingApprovals = this.inbox.approvals.filter(({ status }) => status === "pending").length;
     return Promise.resolve({ ok: !this.outage, postgres, nats: "up", workers: 1, pendingApprovals });
   }
 
   /** Forgets everything, as a database that was started over. */
   forget(): void {
     this.#sessions.clear();
-    this.#approvals.clear();
+    for (const list of [this.inbox.approvals, this.inbox.doubts, this.inbox.questions]) list.length = 0;
   }
 
-  #read<T>(work: () => T): Promise<T> {
-    // As a promise even when it throws, like a query.
+  protected override read<T>(work: () => T): Promise<T> {
     return new Promise((resolve) => {
       if (this.outage) throw this.outage;
       resolve(work());
@@ -279,19 +259,6 @@ export class MemoryConsoleServices implements ConsoleServices {
     const stored = this.#sessions.get(session);
     if (!stored) throw new NotFoundError(`There is no session ${session}.`);
     return stored;
-  }
-
-  #approval(id: string): ApprovalView {
-    const approval = this.#approvals.get(id);
-    if (!approval) throw new NotFoundError(`There is no approval ${id}.`);
-    return approval;
-  }
-
-  #shownTo(reader: Principal, approval: ApprovalView): ApprovalView {
-    const { startedBy, pool } = approval;
-    if (startedBy.id === reader.name) return { ...approval, cannotDecide: "You started this run." };
-    if (!reader.pools.includes(pool)) return { ...approval, cannotDecide: `You are not in the pool "${pool}".` };
-    return { ...approval, cannotDecide: null };
   }
 
   #summary(stored: StoredSession): SessionSummary {

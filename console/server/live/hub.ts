@@ -8,10 +8,11 @@ import { ForbiddenError } from "../../../runtime/core/errors.ts";
 import type { Authenticator, Credential, Identity } from "../../../runtime/core/people.ts";
 import { clientMessage, PROTOCOL_VERSION, type ClientMessage } from "../../../runtime/core/protocol.ts";
 import { assertMay, SOCKET_NEEDS, socketMessageKey } from "../access.ts";
-import { ApprovalsFeed } from "./approvals-feed.ts";
 import { LiveConnection, type CloseReason } from "./connection.ts";
+import { approvalsSource, questionsSource } from "./inbox-source.ts";
+import { ListFeed } from "./list-feed.ts";
 import { SessionFeed } from "./session-feed.ts";
-import { SessionsFeed } from "./sessions-feed.ts";
+import { sessionsSource } from "./sessions-source.ts";
 import type { Feed, Subscriber } from "./subscriber.ts";
 
 /** Times in milliseconds. */
@@ -68,8 +69,7 @@ export class LiveHub {
   readonly #options: LiveHubOptions;
   readonly #clients = new Set<Client>();
   readonly #sessionFeeds = new Map<string, SessionFeed>();
-  readonly #sessions: SessionsFeed;
-  readonly #approvals: ApprovalsFeed;
+  readonly #lists: Readonly<Record<Exclude<Subscribe["topic"]["kind"], "session">, ListFeed>>;
   readonly #timers: readonly NodeJS.Timeout[];
   #rechecking = false;
   #closed = false;
@@ -77,9 +77,12 @@ export class LiveHub {
   constructor(options: LiveHubOptions) {
     this.#options = options;
     const { services, log, settings } = options;
-    const list = { services, log, gapMs: settings.listGapMs };
-    this.#sessions = new SessionsFeed(list);
-    this.#approvals = new ApprovalsFeed(list);
+    const list = { log, gapMs: settings.listGapMs };
+    this.#lists = {
+      sessions: new ListFeed(sessionsSource(services), list),
+      approvals: new ListFeed(approvalsSource(services), list),
+      questions: new ListFeed(questionsSource(services), list),
+    };
     this.#timers = [
       setInterval(() => {
         this.#poll();
@@ -117,14 +120,15 @@ export class LiveHub {
   notice(notice: LiveNotice): void {
     if (this.#closed) return;
     this.#sessionFeeds.get(notice.session)?.notice(notice.heads);
-    this.#sessions.notice(notice.session);
-    // Approvals come and go with events.
-    this.#approvals.poll();
+    this.#lists.sessions.notice(notice.session);
+    // Approvals and questions come and go with events.
+    this.inboxMoved();
   }
 
-  /** Somebody decided something here: inboxes look at once. */
-  approvalsMoved(): void {
-    this.#approvals.poll();
+  /** Somebody decided or answered something here: inboxes look at once. */
+  inboxMoved(): void {
+    this.#lists.approvals.poll();
+    this.#lists.questions.poll();
   }
 
   /** Closes the sockets of a sign-in or token that does not count any more. */
@@ -138,8 +142,7 @@ export class LiveHub {
   async close(): Promise<void> {
     this.#closed = true;
     for (const timer of this.#timers) clearInterval(timer);
-    this.#sessions.close();
-    this.#approvals.close();
+    for (const list of Object.values(this.#lists)) list.close();
     const gone = [...this.#clients].map(({ connection }) => connection.whenClosed());
     for (const client of [...this.#clients]) this.#close(client, "shutting_down");
     await Promise.all(gone);
@@ -194,23 +197,16 @@ export class LiveHub {
     return undefined;
   }
 
-  #feedOf(topic: Subscribe["topic"]): SessionFeed | SessionsFeed | ApprovalsFeed {
-    switch (topic.kind) {
-      case "sessions":
-        return this.#sessions;
-      case "approvals":
-        return this.#approvals;
-      case "session": {
-        const { services, log, settings } = this.#options;
-        const { session } = topic;
-        let feed = this.#sessionFeeds.get(session);
-        if (!feed) {
-          feed = new SessionFeed({ session, services, log, pageEvents: settings.pageEvents });
-          this.#sessionFeeds.set(session, feed);
-        }
-        return feed;
-      }
+  #feedOf(topic: Subscribe["topic"]): SessionFeed | ListFeed {
+    if (topic.kind !== "session") return this.#lists[topic.kind];
+    const { services, log, settings } = this.#options;
+    const { session } = topic;
+    let feed = this.#sessionFeeds.get(session);
+    if (!feed) {
+      feed = new SessionFeed({ session, services, log, pageEvents: settings.pageEvents });
+      this.#sessionFeeds.set(session, feed);
     }
+    return feed;
   }
 
   #may(client: Client, topic: Subscribe["topic"]): boolean {
@@ -247,8 +243,7 @@ export class LiveHub {
 
   #poll(): void {
     for (const feed of this.#sessionFeeds.values()) feed.poll();
-    this.#sessions.poll();
-    this.#approvals.poll();
+    for (const list of Object.values(this.#lists)) list.poll();
     void this.#recheck();
   }
 

@@ -20,9 +20,11 @@ export function addSessionRoutes(app: FastifyInstance, services: ConsoleServices
 
   app.get("/api/sessions/:id/verify", (request) => services.verifySession(parse(idParams, request.params, "path").id));
 
-  app.post("/api/runs", (request) =>
-    services.startRun(identityOf(request), parse(startRunBody, request.body, "request")),
-  );
+  app.post("/api/runs", async (request, reply) => {
+    const started = await services.startRun(identityOf(request), parse(startRunBody, request.body, "request"));
+    // 200 where the key had started it before.
+    return reply.code(started.created ? 201 : 200).send(started.session);
+  });
 
   app.get("/api/agents", async () => ({ agents: await services.listAgents() }));
 

@@ -7,13 +7,13 @@ import {
 } from "@tanstack/react-router";
 import { isStatus } from "../client/errors.ts";
 import { queries } from "../client/queries.ts";
-import { ApprovalsPage } from "../approvals/approvals-page.tsx";
+import { InboxPage } from "../inbox/inbox-page.tsx";
 import { SessionPage } from "../session/session-page.tsx";
 import { SessionsPage } from "../sessions/sessions-page.tsx";
 import { SignInPage } from "../sign-in/sign-in-page.tsx";
-import { approvalsSearch, sessionSearch, sessionsSearch, signInSearch } from "./search.ts";
+import { inboxSearch, sessionSearch, sessionsSearch, signInSearch } from "./search.ts";
 import type { App } from "./context.ts";
-import { NotFoundPage } from "./not-found-page.tsx";
+import { NotFound, NotFoundPage } from "./not-found-page.tsx";
 import { Shell } from "./shell.tsx";
 import { StartError } from "./start-error.tsx";
 
@@ -66,14 +66,31 @@ const session = createRoute({
   component: SessionPage,
 });
 
+const inbox = createRoute({
+  getParentRoute: () => signedIn,
+  path: "/inbox",
+  validateSearch: inboxSearch,
+  component: InboxPage,
+});
+
+/** The inbox under the name of what it holds most: an address that people guess, and that older links have. */
 const approvals = createRoute({
   getParentRoute: () => signedIn,
   path: "/approvals",
-  validateSearch: approvalsSearch,
-  component: ApprovalsPage,
+  validateSearch: inboxSearch,
+  beforeLoad: ({ search }) => {
+    // eslint-disable-next-line @typescript-eslint/only-throw-error -- how the router is told
+    throw redirect({ to: "/inbox", search, replace: true });
+  },
 });
 
-const routeTree = root.addChildren([signIn, signedIn.addChildren([start, sessions, session, approvals])]);
+/** Any other address, within the frame of the pages, so that there is a way on. */
+const elsewhere = createRoute({ getParentRoute: () => signedIn, path: "$", component: NotFound });
+
+const routeTree = root.addChildren([
+  signIn,
+  signedIn.addChildren([start, sessions, session, inbox, approvals, elsewhere]),
+]);
 
 /** The console's pages by address. */
 export function createAppRouter(app: App) {

@@ -34,16 +34,30 @@ export function sessionSearch(raw: Readonly<Record<string, unknown>>): SessionSe
   return { ...textField("at", raw["at"]), ...(raw["show"] === "state" ? { show: "state" as const } : {}) };
 }
 
-export interface ApprovalsSearch {
-  readonly show?: "decided";
-  /** The approval that a link points at. */
+/** The kinds of things that wait for people. */
+export const INBOX_KINDS = ["doubts", "approvals", "questions"] as const;
+export type InboxKind = (typeof INBOX_KINDS)[number];
+
+export interface InboxSearch {
+  readonly show?: "settled";
+  /** Narrows what waits to one kind. */
+  readonly only?: InboxKind;
+  /** What a link points at. */
   readonly approval?: string;
+  readonly question?: string;
+  /** `<run>/<effect>`. */
+  readonly doubt?: string;
 }
 
-export function approvalsSearch(raw: Readonly<Record<string, unknown>>): ApprovalsSearch {
+export function inboxSearch(raw: Readonly<Record<string, unknown>>): InboxSearch {
+  const only = INBOX_KINDS.find((known) => known === raw["only"]);
   return {
-    ...(raw["show"] === "decided" ? { show: "decided" as const } : {}),
+    // "decided" is what the address said when the inbox held approvals alone.
+    ...(raw["show"] === "settled" || raw["show"] === "decided" ? { show: "settled" as const } : {}),
+    ...(only === undefined ? {} : { only }),
     ...textField("approval", raw["approval"]),
+    ...textField("question", raw["question"]),
+    ...textField("doubt", raw["doubt"]),
   };
 }
 

@@ -24,8 +24,8 @@ export function Shell() {
         </Link>
         <nav className="nav" aria-label="Pages">
           <Link to="/sessions">Sessions</Link>
-          <Link to="/approvals">
-            Approvals
+          <Link to="/inbox">
+            Inbox
             {waiting > 0 && (
               <span className="nav-count">
                 {waiting}
@@ -45,14 +45,16 @@ export function Shell() {
   );
 }
 
-/** How many decisions wait for people; also in the title, for those who keep the page in another tab. */
+/** How many things wait for people; also in the title, for those who keep the page in another tab. */
 function useWaitingForPeople(): number {
   const { api, queryClient } = useApp();
   const approvals = useQuery(queries.pendingApprovals(api, queryClient));
   const doubts = useQuery(queries.doubts(api, queryClient));
+  const questions = useQuery(queries.openQuestions(api, queryClient));
   const held = approvals.data?.filter((approval) => approval.status === "pending").length ?? 0;
   const doubted = doubts.data?.filter((doubt) => !doubt.settled).length ?? 0;
-  const waiting = held + doubted;
+  const asked = questions.data?.filter((question) => question.status === "open").length ?? 0;
+  const waiting = held + doubted + asked;
   useEffect(() => {
     document.title = waiting > 0 ? `(${String(waiting)}) Signalbox` : "Signalbox";
   }, [waiting]);

@@ -1,16 +1,26 @@
+import type { JsonValue } from "../../../runtime/core/json.ts";
 import type {
   AgentSummary,
   ApprovalView,
   DoubtView,
   ErrorBody,
   Me,
+  QuestionView,
   SessionState,
   SessionsPage,
   SessionView,
   VerifyReport,
 } from "../../../runtime/core/protocol.ts";
 import { ApiError, UnreachableError } from "./errors.ts";
-import type { ApprovalsFilter, Decide, ResolveDoubt, SessionsFilter, SignIn } from "./requests.ts";
+import type {
+  Answer,
+  ApprovalsFilter,
+  Decide,
+  QuestionsFilter,
+  ResolveDoubt,
+  SessionsFilter,
+  SignIn,
+} from "./requests.ts";
 
 export interface ApiOptions {
   /** The token of the person who is signed in; sent back with everything that changes something. */
@@ -81,6 +91,19 @@ export class Api {
     return this.#post("/api/doubts/resolve", body);
   }
 
+  async questions(status: QuestionsFilter, signal?: AbortSignal): Promise<readonly QuestionView[]> {
+    const { questions } = await this.#get<{ questions: QuestionView[] }>("/api/questions", { status }, signal);
+    return questions;
+  }
+
+  question(question: string, signal?: AbortSignal): Promise<QuestionView> {
+    return this.#get(`/api/questions/${encodeURIComponent(question)}`, {}, signal);
+  }
+
+  answer(question: string, body: Answer): Promise<QuestionView> {
+    return this.#post(`/api/questions/${encodeURIComponent(question)}/answer`, body);
+  }
+
   #get<T>(
     path: string,
     query: Readonly<Record<string, string | undefined>>,
@@ -118,14 +141,26 @@ export class Api {
       throw new UnreachableError(cause);
     }
     if (response.ok) return body as T;
-    throw new ApiError(response.status, errorOf(body, response.status));
+    const error = errorOf(body);
+    // A proxy answers for a server that is away.
+    if (error === undefined && PROXY_ERRORS.includes(response.status)) throw new UnreachableError(response.status);
+    throw new ApiError(
+      response.status,
+      error ?? {
+        code: "UNKNOWN",
+        message: `The server answered with status ${String(response.status)} and no explanation.`,
+      },
+    );
   }
 }
 
-function errorOf(body: unknown, status: number): ErrorBody["error"] {
+/** Bad gateway, service unavailable, gateway timeout. */
+const PROXY_ERRORS: readonly number[] = [502, 503, 504];
+
+/** The error that our server explains; undefined if what answered was not our server. */
+function errorOf(body: unknown): ErrorBody["error"] | undefined {
   const error = typeof body === "object" && body !== null && "error" in body ? body.error : undefined;
-  if (typeof error === "object" && error !== null && "code" in error && "message" in error) {
-    return { code: String(error.code), message: String(error.message) };
-  }
-  return { code: "UNKNOWN", message: `The server answered with status ${String(status)} and no explanation.` };
+  if (typeof error !== "object" || error === null || !("code" in error) || !("message" in error)) return undefined;
+  const details = "details" in error ? { details: error.details as JsonValue } : {};
+  return { code: String(error.code), message: String(error.message), ...details };
 }

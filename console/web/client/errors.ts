@@ -4,12 +4,14 @@ import type { ErrorBody } from "../../../runtime/core/protocol.ts";
 export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
+  readonly details: ErrorBody["error"]["details"];
 
   constructor(status: number, body: ErrorBody["error"]) {
     super(body.message);
     this.name = "ApiError";
     this.status = status;
     this.code = body.code;
+    this.details = body.details;
   }
 }
 

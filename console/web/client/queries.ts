@@ -1,6 +1,12 @@
 import { infiniteQueryOptions, keepPreviousData, queryOptions, type QueryClient } from "@tanstack/react-query";
-import type { ApprovalView } from "../../../runtime/core/protocol.ts";
-import { stillWatchedApprovals, stillWatchedDoubts, type WatchedDoubt } from "../approvals/watched.ts";
+import {
+  stillWatched,
+  stillWatchedDoubts,
+  WATCHED_APPROVALS,
+  WATCHED_QUESTIONS,
+  type Watched,
+  type WatchedDoubt,
+} from "../inbox/watched.ts";
 import type { Api } from "./api.ts";
 import type { SessionsFilter } from "./requests.ts";
 
@@ -41,28 +47,35 @@ export const queries = {
       placeholderData: keepPreviousData,
     }),
 
-  /**
-   * What waits for people, and what was decided while somebody was looking at it: a card must not
-   * vanish under the hands of the person who is typing into it.
-   */
   pendingApprovals: (api: Api, client: QueryClient) =>
     queryOptions({
-      queryKey: pendingApprovalsKey,
-      queryFn: async ({ signal }) => {
-        const pending = await api.approvals("pending", signal);
-        const before = client.getQueryData<readonly ApprovalView[]>(pendingApprovalsKey) ?? [];
-        const gone = before.filter((old) => !pending.some(({ approval }) => approval === old.approval));
-        const told = await Promise.allSettled(gone.map((old) => api.approval(old.approval, signal)));
-        const decided = told.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-        return stillWatchedApprovals(before, pending, decided);
-      },
+      queryKey: approvalKeys.waiting,
+      queryFn: async ({ signal }) =>
+        withWatched(client, WATCHED_APPROVALS, approvalKeys, await api.approvals("pending", signal), (id) =>
+          api.approval(id, signal),
+        ),
     }),
 
   approval: (api: Api, approval: string) =>
-    queryOptions({ queryKey: oneApprovalKey(approval), queryFn: ({ signal }) => api.approval(approval, signal) }),
+    queryOptions({ queryKey: approvalKeys.one(approval), queryFn: ({ signal }) => api.approval(approval, signal) }),
 
   decidedApprovals: (api: Api) =>
-    queryOptions({ queryKey: ["approvals", "decided"], queryFn: ({ signal }) => api.approvals("decided", signal) }),
+    queryOptions({ queryKey: approvalKeys.settled, queryFn: ({ signal }) => api.approvals("decided", signal) }),
+
+  openQuestions: (api: Api, client: QueryClient) =>
+    queryOptions({
+      queryKey: questionKeys.waiting,
+      queryFn: async ({ signal }) =>
+        withWatched(client, WATCHED_QUESTIONS, questionKeys, await api.questions("open", signal), (id) =>
+          api.question(id, signal),
+        ),
+    }),
+
+  question: (api: Api, question: string) =>
+    queryOptions({ queryKey: questionKeys.one(question), queryFn: ({ signal }) => api.question(question, signal) }),
+
+  pastQuestions: (api: Api) =>
+    queryOptions({ queryKey: questionKeys.settled, queryFn: ({ signal }) => api.questions("past", signal) }),
 
   doubts: (api: Api, client: QueryClient) =>
     queryOptions({
@@ -74,6 +87,34 @@ export const queries = {
     }),
 };
 
-export const oneApprovalKey = (approval: string) => ["approvals", "one", approval] as const;
-export const pendingApprovalsKey = ["approvals", "pending"] as const;
+/** Under which keys one kind of the inbox's things is kept; all of them begin with `all`. */
+export interface InboxKeys {
+  readonly all: readonly [string];
+  readonly waiting: readonly [string, "waiting"];
+  readonly settled: readonly [string, "settled"];
+  readonly one: (id: string) => readonly [string, "one", string];
+}
+
+export const approvalKeys = inboxKeys("approvals");
+export const questionKeys = inboxKeys("questions");
 export const doubtsKey = ["doubts"] as const;
+
+function inboxKeys(kind: string): InboxKeys {
+  return { all: [kind], waiting: [kind, "waiting"], settled: [kind, "settled"], one: (id) => [kind, "one", id] };
+}
+
+/** What waits, and what was settled while somebody was looking at it, read once more. */
+async function withWatched<View>(
+  client: QueryClient,
+  kind: Watched<View>,
+  keys: InboxKeys,
+  waiting: readonly View[],
+  read: (id: string) => Promise<View>,
+): Promise<readonly View[]> {
+  const before = client.getQueryData<readonly View[]>(keys.waiting) ?? [];
+  const still = new Set(waiting.map(kind.id));
+  const gone = before.map(kind.id).filter((id) => !still.has(id));
+  const told = await Promise.allSettled(gone.map(read));
+  const settled = told.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+  return stillWatched(kind, before, waiting, settled);
+}

@@ -1,7 +1,9 @@
 import type { z } from "zod";
 import type {
+  answerBody,
   approvalsQuery,
   decideBody,
+  questionsQuery,
   resolveDoubtBody,
   sessionsQuery,
   signInBody,
@@ -12,4 +14,6 @@ export type SignIn = z.input<typeof signInBody>;
 export type SessionsFilter = Pick<z.input<typeof sessionsQuery>, "status" | "agent">;
 export type ApprovalsFilter = NonNullable<z.input<typeof approvalsQuery>["status"]>;
 export type Decide = z.input<typeof decideBody>;
+export type QuestionsFilter = NonNullable<z.input<typeof questionsQuery>["status"]>;
+export type Answer = z.input<typeof answerBody>;
 export type ResolveDoubt = z.input<typeof resolveDoubtBody>;

@@ -176,6 +176,7 @@ export class LiveConnection {
       case "events":
       case "session":
       case "approval":
+      case "question":
       case "resync":
         // A message for an id that was given up is late, not wrong.
         for (const watcher of this.#watchers) if (watcher.id === message.id) watcher.told(message);

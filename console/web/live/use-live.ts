@@ -1,13 +1,10 @@
 import { useCallback, useEffect, useSyncExternalStore } from "react";
-import type { InfiniteData } from "@tanstack/react-query";
+import { takeApproval, takeQuestion, takeSession } from "../client/take-news.ts";
+import { approvalKeys, doubtsKey, questionKeys } from "../client/queries.ts";
 import { useApp, type App } from "../app/context.ts";
-import type { ApprovalView, SessionsPage, SessionSummary } from "../../../runtime/core/protocol.ts";
-import { doubtsKey, oneApprovalKey, pendingApprovalsKey } from "../client/queries.ts";
-import type { SessionsFilter } from "../client/requests.ts";
-import { withApproval, type WatchedDoubt } from "../approvals/watched.ts";
-import { withSession } from "../sessions/sessions-cache.ts";
-import type { Subscription } from "./connection.ts";
+import type { SessionSummary } from "../../../runtime/core/protocol.ts";
 import type { ConnectionState } from "./connection-state.ts";
+import type { LiveConnection, Subscription, Topic, TopicMessage } from "./connection.ts";
 
 const RENEW_MS = 1000;
 const GATHER_MS = 40;
@@ -25,41 +22,38 @@ export function useConnectionState(): ConnectionState {
 export function useLiveLists(): void {
   const app = useApp();
   useEffect(() => {
-    const { live } = app;
-    const changed = gather((session: SessionSummary) => takeSession(app, session));
-    const timers = new Set<ReturnType<typeof setTimeout>>();
-    // Subscribing again reads the list again. Not at once: the server has just said that it is too much.
-    const renewLater = (subscription: Subscription, reason: string): void => {
-      if (reason !== "forbidden") timers.add(setTimeout(() => subscription.renew(), RENEW_MS));
+    const { live, queryClient } = app;
+    const changed = gather((session: SessionSummary) => takeSession(queryClient, session));
+    const readAgain = (...keys: readonly (readonly string[])[]): void => {
+      for (const queryKey of keys) void queryClient.invalidateQueries({ queryKey });
     };
-    const approvals: Subscription = live.subscribe(
-      () => ({ kind: "approvals" }),
-      (message) => {
-        if (message.type === "approval") takeApproval(app, message.approval);
-        if (message.type === "resync") renewLater(approvals, message.reason);
-      },
-      () => void readApprovals(app),
-    );
-    const sessions: Subscription = live.subscribe(
-      () => ({ kind: "sessions" }),
-      (message) => {
-        if (message.type === "session") changed.add(message.session);
-        if (message.type === "resync") renewLater(sessions, message.reason);
-      },
-      () => {
-        void app.queryClient.invalidateQueries({ queryKey: ["sessions"] });
-        void app.queryClient.invalidateQueries({ queryKey: doubtsKey });
-      },
-    );
-    const watch = live.onState(() => {
-      // What could not be read while the server was away is read now.
-      if (live.state.phase === "open") {
-        void app.queryClient.refetchQueries({ predicate: (query) => query.state.status === "error" });
-      }
-      // A socket does not say why it was refused; asking who is signed in does.
-      if (live.state.phase === "waiting" && live.state.attempt > 1) askWhoIsSignedIn(app);
-      if (live.state.phase === "refused") askWhoIsSignedIn(app);
-    });
+    const watched = [
+      watchList(
+        live,
+        "approvals",
+        (message) => {
+          if (message.type === "approval") takeApproval(queryClient, message.approval);
+        },
+        () => readAgain(approvalKeys.all),
+      ),
+      watchList(
+        live,
+        "questions",
+        (message) => {
+          if (message.type === "question") takeQuestion(queryClient, message.question);
+        },
+        () => readAgain(questionKeys.all),
+      ),
+      watchList(
+        live,
+        "sessions",
+        (message) => {
+          if (message.type === "session") changed.add(message.session);
+        },
+        () => readAgain(["sessions"], doubtsKey),
+      ),
+    ];
+    const stopWatching = live.onState(() => followState(app));
     const retry = (): void => live.retryNow();
     window.addEventListener("online", retry);
     document.addEventListener("visibilitychange", retry);
@@ -67,14 +61,48 @@ export function useLiveLists(): void {
     return () => {
       window.removeEventListener("online", retry);
       document.removeEventListener("visibilitychange", retry);
-      watch();
+      stopWatching();
       changed.stop();
-      for (const timer of timers) clearTimeout(timer);
-      approvals.end();
-      sessions.end();
+      for (const end of watched) end();
       live.stop();
     };
   }, [app]);
+}
+
+/** Watches a list over every reconnect; returns how to stop. Each time it is subscribed to, it has to be read again. */
+function watchList(
+  live: LiveConnection,
+  kind: Exclude<Topic["kind"], "session">,
+  told: (message: TopicMessage) => void,
+  readAgain: () => void,
+): () => void {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const subscription: Subscription = live.subscribe(
+    () => ({ kind }),
+    (message) => {
+      told(message);
+      // Not at once: the server has just said that it is too much.
+      if (message.type === "resync" && message.reason !== "forbidden") {
+        clearTimeout(timer);
+        timer = setTimeout(() => subscription.renew(), RENEW_MS);
+      }
+    },
+    readAgain,
+  );
+  return () => {
+    clearTimeout(timer);
+    subscription.end();
+  };
+}
+
+function followState({ live, queryClient }: App): void {
+  // What could not be read while the server was away is read now.
+  if (live.state.phase === "open") {
+    void queryClient.refetchQueries({ predicate: (query) => query.state.status === "error" });
+  }
+  // A socket does not say why it was refused; asking who is signed in does.
+  const refused = live.state.phase === "refused" || (live.state.phase === "waiting" && live.state.attempt > 1);
+  if (refused) void queryClient.refetchQueries({ queryKey: ["me"] });
 }
 
 /** Hands on what comes in a burst (a new subscriber is told of many sessions) in one go, so that the page is drawn once. */
@@ -93,36 +121,4 @@ function gather<T>(take: (item: T) => void): { add(item: T): void; stop(): void 
     },
     stop: () => clearTimeout(timer),
   };
-}
-
-function readApprovals({ queryClient }: App): Promise<void> {
-  return queryClient.invalidateQueries({ queryKey: ["approvals"] });
-}
-
-function askWhoIsSignedIn({ queryClient }: App): void {
-  void queryClient.refetchQueries({ queryKey: ["me"] });
-}
-
-function takeApproval({ queryClient }: App, approval: ApprovalView): void {
-  queryClient.setQueryData<readonly ApprovalView[]>(pendingApprovalsKey, (list) =>
-    list === undefined ? undefined : withApproval(list, approval),
-  );
-  queryClient.setQueryData<ApprovalView>(oneApprovalKey(approval.approval), (old) => old && approval);
-  if (approval.status !== "pending") void queryClient.invalidateQueries({ queryKey: ["approvals", "decided"] });
-}
-
-function takeSession({ queryClient }: App, session: SessionSummary): void {
-  for (const [key, data] of queryClient.getQueriesData<InfiniteData<SessionsPage>>({ queryKey: ["sessions"] })) {
-    if (data === undefined) continue;
-    const [, status, agent] = key as readonly string[];
-    const filter = { status: status || undefined, agent: agent || undefined } as SessionsFilter;
-    const pages = withSession(data.pages, session, filter);
-    if (pages !== data.pages) queryClient.setQueryData<InfiniteData<SessionsPage>>(key, { ...data, pages: [...pages] });
-  }
-  // Doubts have no message of their own: a session that has one, or had one, is the hint.
-  const known = queryClient.getQueryData<readonly WatchedDoubt[]>(doubtsKey);
-  const had = known?.some(({ doubt, settled }) => doubt.session === session.session && !settled) ?? false;
-  if (had || session.waits.some((wait) => wait.kind === "doubt")) {
-    void queryClient.invalidateQueries({ queryKey: doubtsKey });
-  }
 }

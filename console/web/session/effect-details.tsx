@@ -3,32 +3,63 @@ import type { ReactNode } from "react";
 import type { Verdict } from "../../../runtime/core/verdict.ts";
 import { Badge } from "../ui/badge.tsx";
 import { duration } from "../ui/duration.ts";
-import { Clock, When } from "../ui/time.tsx";
 import { VerdictView } from "../ui/verdict.tsx";
-import { actorWords, CLASS_WORDS, EFFECT_STATUS_WORDS, effectWord } from "../ui/words.ts";
+import { actorWords, CLASS_WORDS, effectWord } from "../ui/words.ts";
 import { JsonView } from "../values/json-view.tsx";
 import { LongText } from "../values/text.tsx";
-import { callName, type ApprovalPart, type EffectEntry } from "./entries.ts";
+import { callName, type EffectEntry, type EffectStatus } from "./entries.ts";
 import { ErrorView, Part } from "./part.tsx";
+import { ApprovalDetails, QuestionDetails } from "./people-details.tsx";
 
 /** One call in full: with what, what came back, what the rules and people said. */
 export function EffectDetails({ entry }: { readonly entry: EffectEntry }) {
-  const { proposal, outcome } = entry;
   const word = effectWord(entry);
+  const parts = [<Input key="input" entry={entry} />, <Outcome key="outcome" entry={entry} />];
+  const judged = [<Doubt key="doubt" entry={entry} />, <Rules key="rules" entry={entry} />];
   return (
     <>
       <header className="details-head">
         <h2>{callName(entry)}</h2>
         <Badge tone={word.tone} text={word.text} />
       </header>
-      <Part title="Called with">
-        <JsonView value={proposal.input} />
-      </Part>
-      {outcome !== undefined && (
-        <Part title={outcome.ok ? "Came back" : "Failed with"}>
-          {outcome.ok ? <JsonView value={outcome.value} /> : <ErrorView error={outcome.error} />}
-        </Part>
-      )}
+      {/* Of a call that did not simply happen, why is the first question. */}
+      {WITH_A_WHY.has(entry.status) ? [...judged, ...parts] : [...parts, ...judged]}
+      <EffectFacts entry={entry} />
+    </>
+  );
+}
+
+const WITH_A_WHY: ReadonlySet<EffectStatus> = new Set(["held", "refused", "rejected", "expired", "in_doubt"]);
+
+interface PartProps {
+  readonly entry: EffectEntry;
+}
+
+function Input({ entry }: PartProps) {
+  if (entry.proposal.kind === "human") return <QuestionDetails entry={entry} />;
+  return (
+    <Part title="Called with">
+      <JsonView value={entry.proposal.input} />
+    </Part>
+  );
+}
+
+function Outcome({ entry: { outcome, proposal } }: PartProps) {
+  if (outcome === undefined) return null;
+  return outcome.ok ? (
+    <Part title={proposal.kind === "human" ? "Answer" : "Came back"}>
+      <JsonView value={outcome.value} />
+    </Part>
+  ) : (
+    <Part title="Failed with">
+      <ErrorView error={outcome.error} />
+    </Part>
+  );
+}
+
+function Rules({ entry }: PartProps) {
+  return (
+    <>
       {entry.verdicts.length > 0 && (
         <Part title="Rules">
           {distinct(entry.verdicts).map((verdict, i) => (
@@ -37,21 +68,30 @@ export function EffectDetails({ entry }: { readonly entry: EffectEntry }) {
         </Part>
       )}
       {entry.approval !== undefined && <ApprovalDetails approval={entry.approval} />}
-      {entry.doubt !== undefined && (
-        <Part title="In doubt">
-          <p>
-            <LongText text={entry.doubt} />
-          </p>
-          {entry.resolved !== undefined && (
-            <p>
-              {actorWords(entry.resolved.by)}: {RESOLUTION_WORDS[entry.resolved.resolution]}.{" "}
-              <LongText text={entry.resolved.reason} />
-            </p>
-          )}
-        </Part>
-      )}
-      <EffectFacts entry={entry} />
     </>
+  );
+}
+
+function Doubt({ entry }: PartProps) {
+  const { doubt, resolved } = entry;
+  if (doubt === undefined) return null;
+  return (
+    <Part title="In doubt">
+      <p>
+        <LongText text={doubt} />
+      </p>
+      {resolved === undefined ? (
+        <p>
+          <Link to="/inbox" search={{ doubt: `${entry.run}/${entry.proposal.effect}` }}>
+            Settle it
+          </Link>
+        </p>
+      ) : (
+        <p>
+          {actorWords(resolved.by)}: {RESOLUTION_WORDS[resolved.resolution]}. <LongText text={resolved.reason} />
+        </p>
+      )}
+    </Part>
   );
 }
 
@@ -71,45 +111,6 @@ const VIA_WORDS = {
 /** Judged again to the same end says nothing new. */
 function distinct(verdicts: readonly Verdict[]): readonly Verdict[] {
   return verdicts.filter((verdict, i) => i === 0 || JSON.stringify(verdict) !== JSON.stringify(verdicts[i - 1]));
-}
-
-function ApprovalDetails({ approval }: { readonly approval: ApprovalPart }) {
-  const { decided } = approval;
-  return (
-    <Part title="People">
-      {decided === undefined ? (
-        <p>
-          Held at <Clock at={approval.heldAt} />, expires <When at={approval.expiresAt} />.{" "}
-          <Link to="/approvals" search={{ approval: approval.approval }}>
-            Open the approval
-          </Link>
-        </p>
-      ) : (
-        <>
-          <p>
-            {EFFECT_STATUS_WORDS[decided.outcome].text}
-            {decided.decisions.length > 0 && (
-              <> after {duration((decided.decisions.at(-1)?.at ?? approval.heldAt) - approval.heldAt)}</>
-            )}
-            .
-          </p>
-          <ul className="decisions">
-            {decided.decisions.map((decision) => (
-              <li key={`${decision.by.id}${String(decision.at)}`}>
-                <strong>{actorWords(decision.by)}</strong> {decision.decision === "approve" ? "approved" : "rejected"}{" "}
-                at <Clock at={decision.at} />
-                {decision.reason !== "" && (
-                  <blockquote>
-                    <LongText text={decision.reason} />
-                  </blockquote>
-                )}
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
-    </Part>
-  );
 }
 
 function EffectFacts({ entry }: { readonly entry: EffectEntry }) {

@@ -35,6 +35,8 @@ export interface EffectEntry extends EntryBase {
   readonly outcome: EventData<"effect_finished">["outcome"] | undefined;
   readonly ms: number | undefined;
   readonly via: EventData<"effect_finished">["via"] | undefined;
+  /** The person who gave the end, where one did. */
+  readonly by: Actor | undefined;
   readonly repeated: number;
   readonly effectId: string | undefined;
   readonly approval: ApprovalPart | undefined;
@@ -173,8 +175,10 @@ function withSequel(entry: EffectEntry, event: JournalEvent): EffectEntry {
     case "effect_repeated":
       return { ...entry, status: "started", repeated: entry.repeated + 1 };
     case "effect_finished": {
-      const { outcome, ms, via } = event.data;
-      return { ...entry, status: outcome.ok ? "done" : "failed", outcome, ms, via };
+      const { outcome, via, by } = event.data;
+      // An answer has no length of its own: what took time was the wait for it.
+      const ms = waitsForAnswer(entry) ? event.at - entry.at : event.data.ms;
+      return { ...entry, status: outcome.ok ? "done" : "failed", outcome, ms, via, by };
     }
     case "effect_doubted":
       return { ...entry, status: "in_doubt", doubt: event.data.reason };
@@ -196,6 +200,7 @@ function begin(data: Proposed, base: EntryBase, index: SessionIndex): EffectEntr
     outcome: undefined,
     ms: undefined,
     via: undefined,
+    by: undefined,
     repeated: 0,
     effectId: undefined,
     approval: undefined,
@@ -215,11 +220,23 @@ function judged(entry: EffectEntry | undefined, verdict: Verdict | undefined): P
   return { verdicts: verdict === undefined ? verdicts : [...verdicts, verdict] };
 }
 
+/** True for calls that put something to others, agents or people, and wait for what they say. */
+export function waitsForAnswer({ proposal: { kind } }: Pick<EffectEntry, "proposal">): boolean {
+  return kind === "ask" || kind === "human";
+}
+
 /** What was called, as people say it: a tool by its name, an ask by whom it asks, the rest with what it is on. */
 export function callName({ proposal: { kind, name } }: Pick<EffectEntry, "proposal">): string {
   const colon = name.indexOf(":");
   if (kind === "tool" || colon < 0) return name;
   const resource = name.slice(colon + 1);
   if (kind === "ask") return `ask ${resource}`;
+  if (kind === "human") return `question to ${resource}`;
   return resource === "" ? name.slice(0, colon) : `${name.slice(0, colon)} in ${resource}`;
+}
+
+/** The question that an agent put to people, where the call is one. */
+export function questionOf({ proposal: { kind, input } }: Pick<EffectEntry, "proposal">): string | undefined {
+  if (kind !== "human" || typeof input !== "object" || input === null || !("question" in input)) return undefined;
+  return typeof input.question === "string" ? input.question : undefined;
 }

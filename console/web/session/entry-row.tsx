@@ -1,3 +1,4 @@
+import type { JsonValue } from "../../../runtime/core/json.ts";
 import { Badge } from "../ui/badge.tsx";
 import { duration } from "../ui/duration.ts";
 import { ToneSign } from "../ui/icons.tsx";
@@ -5,7 +6,7 @@ import { Clock } from "../ui/time.tsx";
 import { actorWords, count, DECISION_WORDS, effectWord } from "../ui/words.ts";
 import { summary } from "../values/summary.ts";
 import { Text } from "../values/text.tsx";
-import { callName, type EffectEntry, type Entry, type Milestone } from "./entries.ts";
+import { callName, questionOf, type EffectEntry, type Entry, type Milestone } from "./entries.ts";
 
 interface EntryRowProps {
   readonly entry: Entry;
@@ -44,7 +45,7 @@ function EffectCells({ entry }: { readonly entry: EffectEntry }) {
       <span className="entry-what">
         <span className="entry-call">
           <span className="entry-name">{callName(entry)}</span>{" "}
-          <span className="entry-input">{summary(proposal.input)}</span>
+          <span className="entry-input">{summary(questionOf(entry) ?? proposal.input)}</span>
         </span>
         <Result entry={entry} />
       </span>
@@ -55,7 +56,7 @@ function EffectCells({ entry }: { readonly entry: EffectEntry }) {
       <span className="entry-status">
         <Badge tone={word.tone} text={word.text} />
         {/* What was learnt from the tool's books or from a person says nothing of how long the call took. */}
-        {ms !== undefined && (via === "call" || via === "answer" || via === undefined) && (
+        {ms !== undefined && (via === "call" || via === "answer" || via === undefined || proposal.kind === "human") && (
           <span className="entry-took">{duration(ms)}</span>
         )}
         <Marks entry={entry} />
@@ -67,7 +68,7 @@ function EffectCells({ entry }: { readonly entry: EffectEntry }) {
 function Result({ entry: { outcome, status, verdicts, doubt } }: { readonly entry: EffectEntry }) {
   if (status === "in_doubt" && doubt !== undefined) {
     return (
-      <span className="entry-result doubt">
+      <span className="entry-result why doubt">
         <Text text={doubt} />
       </span>
     );
@@ -80,7 +81,7 @@ function Result({ entry: { outcome, status, verdicts, doubt } }: { readonly entr
         {summary(outcome.value) || "nothing"}
       </span>
     ) : (
-      <span className="entry-result bad">
+      <span className="entry-result why bad">
         <Text text={`${outcome.error.name}: ${outcome.error.message}`} />
       </span>
     );
@@ -88,7 +89,7 @@ function Result({ entry: { outcome, status, verdicts, doubt } }: { readonly entr
   const reason = verdicts.at(-1)?.reason;
   if (reason === undefined || status === "started") return null;
   return (
-    <span className={`entry-result ${status === "refused" || status === "rejected" ? "bad" : ""}`}>
+    <span className={status === "refused" || status === "rejected" ? "entry-result why bad" : "entry-result why"}>
       <Text text={reason} />
     </span>
   );
@@ -111,17 +112,20 @@ function Rules({ entry: { verdicts } }: { readonly entry: EffectEntry }) {
   );
 }
 
-function People({ entry: { approval, status } }: { readonly entry: EffectEntry }) {
+function People({ entry: { approval, by, proposal, status } }: { readonly entry: EffectEntry }) {
+  if (proposal.kind === "human") {
+    return by === undefined ? null : <span className="entry-people">answered by {actorWords(by)}</span>;
+  }
   if (approval === undefined) return null;
   const { decided } = approval;
   if (decided === undefined) return status === "held" ? <span className="entry-people">waits for people</span> : null;
   if (decided.outcome === "expired") return <span className="entry-people">nobody decided in time</span>;
-  const by = decided.decisions
+  const people = decided.decisions
     .filter((decision) => (decision.decision === "approve") === (decided.outcome === "approved"))
     .map((decision) => actorWords(decision.by));
   return (
     <span className="entry-people">
-      {decided.outcome} by {by.join(", ")}
+      {decided.outcome} by {people.join(", ")}
     </span>
   );
 }
@@ -131,7 +135,9 @@ function Marks({ entry }: { readonly entry: EffectEntry }) {
     <>
       {entry.repeated > 0 && <span className="entry-mark">made {count(entry.repeated + 1, "time")}</span>}
       {entry.via === "reconcile" && <span className="entry-mark">recovered</span>}
-      {entry.via === "operator" && <span className="entry-mark">settled by a person</span>}
+      {entry.via === "operator" && entry.proposal.kind !== "human" && (
+        <span className="entry-mark">settled by a person</span>
+      )}
     </>
   );
 }
@@ -139,18 +145,18 @@ function Marks({ entry }: { readonly entry: EffectEntry }) {
 function MilestoneCells({ entry }: { readonly entry: Milestone }) {
   return (
     <span className="entry-what">
-      <MilestoneText what={entry.what} />
+      <MilestoneText what={entry.what} ofSession={entry.depth === 0} />
     </span>
   );
 }
 
-function MilestoneText({ what }: Pick<Milestone, "what">) {
+function MilestoneText({ what, ofSession }: Pick<Milestone, "what"> & { readonly ofSession: boolean }) {
   switch (what.type) {
     case "run_started":
       return (
         <span className="entry-call">
-          {what.askedBy === undefined ? `started by ${actorWords(what.startedBy)}` : `asked by ${what.askedBy}`} with{" "}
-          <span className="entry-input">{summary(what.input)}</span>
+          {what.askedBy === undefined ? `started by ${actorWords(what.startedBy)}` : `asked by ${what.askedBy}`}
+          <With value={what.input} />
         </span>
       );
     case "run_taken_over":
@@ -161,27 +167,38 @@ function MilestoneText({ what }: Pick<Milestone, "what">) {
       );
     case "node_failed":
       return (
-        <span className="entry-call bad">
+        <span className="entry-call end bad">
           node {what.name} failed: <Text text={what.error.message} />
         </span>
       );
     case "run_finished":
       return (
-        <span className="entry-call">
-          finished with <span className="entry-input">{summary(what.output)}</span>
+        <span className={ofSession ? "entry-call end" : "entry-call"}>
+          finished
+          <With value={what.output} />
         </span>
       );
     case "run_failed":
       return (
-        <span className="entry-call bad">
+        <span className="entry-call end bad">
           failed: <Text text={what.error.message} />
         </span>
       );
     case "run_cancelled":
       return (
-        <span className="entry-call">
+        <span className="entry-call end">
           cancelled by {actorWords(what.by)}: <Text text={what.reason} />
         </span>
       );
   }
+}
+
+function With({ value }: { readonly value: JsonValue }) {
+  const text = summary(value, 320);
+  return text === "" ? null : (
+    <>
+      {" with "}
+      <span className="entry-input">{text}</span>
+    </>
+  );
 }

@@ -1,4 +1,5 @@
 import { Link } from "@tanstack/react-router";
+import type { Wait } from "../../../runtime/core/events.ts";
 import type { SessionSummary } from "../../../runtime/core/protocol.ts";
 import { Badge } from "../ui/badge.tsx";
 import { duration } from "../ui/duration.ts";
@@ -76,18 +77,35 @@ function WaitsFor({ summary }: { readonly summary: SessionSummary }) {
           <span>
             Waits for <Text text={waitWords(wait)} />.
           </span>
-          {wait.kind === "approval" && (
-            <Link to="/approvals" search={{ approval: wait.approval }} className="button small">
-              Open the approval
-            </Link>
-          )}
-          {wait.kind === "doubt" && (
-            <Link to="/approvals" className="button small">
-              Open calls in doubt
-            </Link>
-          )}
+          <WayOn wait={wait} />
         </li>
       ))}
     </ul>
   );
+}
+
+function WayOn({ wait }: { readonly wait: Wait }) {
+  switch (wait.kind) {
+    case "approval":
+      return (
+        <Link to="/inbox" search={{ approval: wait.approval }} className="button small">
+          Open the approval
+        </Link>
+      );
+    case "human":
+      return (
+        <Link to="/inbox" search={{ question: wait.question }} className="button small">
+          Open the question
+        </Link>
+      );
+    case "doubt":
+      return (
+        <Link to="/inbox" search={{ only: "doubts" }} className="button small">
+          Open the calls in doubt
+        </Link>
+      );
+    case "answer":
+    case "timer":
+      return null;
+  }
 }

@@ -7,8 +7,7 @@ import { useApp } from "../app/context.ts";
 import { Badge } from "../ui/badge.tsx";
 import { ErrorState, Loading } from "../ui/states.tsx";
 import { RUN_STATUS_WORDS, waitWords } from "../ui/words.ts";
-import { JsonView } from "../values/json-view.tsx";
-import { readableAmount } from "../values/money.ts";
+import { JsonView, Readable } from "../values/json-view.tsx";
 import { Text } from "../values/text.tsx";
 
 interface StatePanelProps {
@@ -78,7 +77,6 @@ function OneRun({ run, open, before, compare }: OneRunProps) {
         <dl className="channels">
           {channels.map(([channel, value]) => {
             const changed = compare && JSON.stringify(before?.state[channel]) !== JSON.stringify(value);
-            const amount = readableAmount(channel, value, run.state);
             return (
               <div key={channel} className={changed ? "channel changed" : "channel"}>
                 <dt>
@@ -87,7 +85,7 @@ function OneRun({ run, open, before, compare }: OneRunProps) {
                 </dt>
                 <dd>
                   <JsonView value={value} depth={1} />
-                  {amount !== undefined && <span className="amount">{amount}</span>}
+                  <Readable name={channel} value={value} beside={run.state} />
                 </dd>
               </div>
             );

@@ -28,7 +28,9 @@ export function VerifyBadge({ session, events, ended, agentOf }: VerifyBadgeProp
   if (query.isError) {
     return (
       <span className="verify">
-        {isStatus(query.error, 403) ? "Checking the record needs the role auditor" : "The record could not be checked"}
+        {isStatus(query.error, 403)
+          ? "Checking the record needs the role auditor or operator"
+          : "The record could not be checked"}
         {!isStatus(query.error, 403) && <AgainButton again={again} />}
       </span>
     );

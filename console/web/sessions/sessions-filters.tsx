@@ -26,7 +26,7 @@ export function SessionsFilters({ filter }: { readonly filter: SessionsSearch })
   };
   return (
     <div className="filters" role="group" aria-label="Filter">
-      <div className="chips" role="group" aria-label="Status">
+      <div className="tabs" role="group" aria-label="Status">
         <button type="button" aria-pressed={filter.status === undefined} onClick={() => setStatus(undefined)}>
           All
         </button>

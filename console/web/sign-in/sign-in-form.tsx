@@ -43,7 +43,8 @@ export function SignInForm({ pending, submit }: SignInFormProps) {
         {pending ? "Signing in…" : "Sign in"}
       </button>
       <p className="hint">
-        No password yet? An admin makes one with <code>npx signalbox users</code>.
+        No password? The terminal in which Signalbox was started shows a one-time sign-in link. An admin makes more with{" "}
+        <code>npx signalbox users link NAME</code>.
       </p>
     </form>
   );

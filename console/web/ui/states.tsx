@@ -48,7 +48,7 @@ export function ErrorState({
       Try again
     </button>
   );
-  if (isStatus(error, 403)) return <NoPermission what={what} message={error.message} />;
+  if (isStatus(error, 403)) return <NoPermission what={what} error={error} />;
   if (isStatus(error, 404) || isStatus(error, 400)) {
     return (
       <StateMessage title={`There is no such ${what}`} action={<Link to="/sessions">Go to the sessions</Link>}>
@@ -71,12 +71,17 @@ export function ErrorState({
   );
 }
 
-function NoPermission({ what, message }: { readonly what: string; readonly message: string }) {
+function NoPermission({ what, error }: { readonly what: string; readonly error: ApiError }) {
   const { api } = useApp();
   const { data: me } = useQuery(queries.me(api));
+  const needs = rolesOf(error.details);
   return (
     <StateMessage title={`You may not see this ${what}`}>
-      <p>{message}</p>
+      {needs.length === 0 ? (
+        <p>{error.message}</p>
+      ) : (
+        <p>It needs one of the roles {OR.format(needs)}, which an admin can give.</p>
+      )}
       {me !== undefined && (
         <p>
           You are signed in as <strong>{me.name}</strong> with{" "}
@@ -85,4 +90,13 @@ function NoPermission({ what, message }: { readonly what: string; readonly messa
       )}
     </StateMessage>
   );
+}
+
+const OR = new Intl.ListFormat("en", { type: "disjunction" });
+
+/** The roles that a refusal names: one of them is enough. */
+function rolesOf(details: ApiError["details"]): readonly string[] {
+  if (typeof details !== "object" || details === null || !("needs" in details)) return [];
+  const { needs } = details;
+  return Array.isArray(needs) ? needs.filter((need) => typeof need === "string") : [];
 }

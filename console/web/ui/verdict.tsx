@@ -6,6 +6,8 @@ import { DECISION_WORDS, RULE_EFFECT_WORDS } from "./words.ts";
 /** What the rules said of a call: the decision, the sentence for people, and each rule that counted. */
 export function VerdictView({ verdict, note }: { readonly verdict: Verdict; readonly note?: string }) {
   const word = DECISION_WORDS[verdict.decision];
+  // "The rule "x" permits it." has said already which one.
+  const rules = verdict.rules.filter((rule) => rule.effect !== "permit" || !verdict.reason.includes(`"${rule.id}"`));
   return (
     <div className="verdict">
       {note !== undefined && <p className="dim">{note}</p>}
@@ -19,7 +21,7 @@ export function VerdictView({ verdict, note }: { readonly verdict: Verdict; read
         </p>
       )}
       <ul className="rules">
-        {verdict.rules.map((rule) => (
+        {rules.map((rule) => (
           <li key={rule.id}>
             <span className="mono rule-id">
               <Text text={rule.id} />

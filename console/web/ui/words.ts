@@ -1,9 +1,9 @@
 import type { EventType, RunStatus, Wait } from "../../../runtime/core/events.ts";
 import type { Actor } from "../../../runtime/core/people.ts";
-import type { ApprovalView } from "../../../runtime/core/protocol.ts";
-import type { EffectClass } from "../../../runtime/core/effects.ts";
+import type { ApprovalView, QuestionView } from "../../../runtime/core/protocol.ts";
+import { effectNameOf, type EffectClass } from "../../../runtime/core/effects.ts";
 import type { DeterminingRule, VerdictDecision } from "../../../runtime/core/verdict.ts";
-import type { EffectEntry, EffectStatus } from "../session/entries.ts";
+import { waitsForAnswer, type EffectEntry, type EffectStatus } from "../session/entries.ts";
 
 /** How a state looks: its colour and its sign. Never the only carrier of meaning; words stand beside it. */
 export type Tone = "good" | "busy" | "wait" | "bad" | "doubt" | "quiet";
@@ -39,8 +39,9 @@ export const EFFECT_STATUS_WORDS: Readonly<Record<EffectStatus, Word>> = {
 };
 
 /** The state of a call. An ask is not made and over: whoever asked waits. */
-export function effectWord({ status, proposal }: Pick<EffectEntry, "status" | "proposal">): Word {
-  return status === "started" && proposal.kind === "ask" ? RUN_STATUS_WORDS.parked : EFFECT_STATUS_WORDS[status];
+export function effectWord(entry: Pick<EffectEntry, "status" | "proposal">): Word {
+  const waits = entry.status === "started" && waitsForAnswer(entry);
+  return waits ? RUN_STATUS_WORDS.parked : EFFECT_STATUS_WORDS[entry.status];
 }
 
 export const APPROVAL_STATUS_WORDS: Readonly<Record<ApprovalView["status"], Word>> = {
@@ -49,6 +50,12 @@ export const APPROVAL_STATUS_WORDS: Readonly<Record<ApprovalView["status"], Word
   consumed: { tone: "good", text: "Approved and used" },
   rejected: { tone: "bad", text: "Rejected" },
   expired: { tone: "bad", text: "Expired" },
+  void: { tone: "quiet", text: "Void" },
+};
+
+export const QUESTION_STATUS_WORDS: Readonly<Record<QuestionView["status"], Word>> = {
+  open: { tone: "busy", text: "Open" },
+  answered: { tone: "good", text: "Answered" },
   void: { tone: "quiet", text: "Void" },
 };
 
@@ -96,20 +103,15 @@ export const EVENT_WORDS: Readonly<Record<EventType, string>> = {
   run_failed: "Run failed",
 };
 
-/** The name of what is called, from an effect's key (`node#name#fingerprint#nth`; the node may hold `#` too). */
-export function effectName(effect: string): string {
-  return effect.split("#").at(-3) ?? effect;
-}
-
 /** What a wait is for, to follow "Waits for". */
 export function waitWords(wait: Wait): string {
   switch (wait.kind) {
     case "approval":
-      return `a decision on ${effectName(wait.effect)}`;
+      return `a decision on ${effectNameOf(wait.effect)}`;
     case "doubt":
-      return `a person to settle ${effectName(wait.effect)}, which is in doubt`;
+      return `a person to settle ${effectNameOf(wait.effect)}, which is in doubt`;
     case "human":
-      return `an answer from a person: ${wait.question}`;
+      return "people to answer a question";
     case "timer":
       return `a timer, until ${new Date(wait.dueAt).toLocaleString("en-GB")}`;
     case "answer":

@@ -1,7 +1,9 @@
 import { useState } from "react";
 import type { JsonValue } from "../../../runtime/core/json.ts";
+import { readableTime } from "./date.ts";
 import { readableAmount } from "./money.ts";
 import { summary } from "./summary.ts";
+import { untagged } from "./tagged.ts";
 import { LongText, Text } from "./text.tsx";
 
 /** So many fields are shown at first, and more at each press. */
@@ -11,8 +13,10 @@ const FIELDS_STEP = 500;
 const OPEN_DEPTH = 2;
 
 /** A recorded value, field by field. Text from outside stays text. */
-export function JsonView({ value, depth = 0 }: { readonly value: JsonValue; readonly depth?: number }) {
+export function JsonView({ value: recorded, depth = 0 }: { readonly value: JsonValue; readonly depth?: number }) {
+  const value = untagged(recorded);
   if (typeof value === "string") {
+    if (value === "") return <span className="json-plain">empty text</span>;
     return (
       <span className="json-string">
         <LongText text={value} />
@@ -48,13 +52,12 @@ function Fields({ value, depth }: { readonly value: object; readonly depth: numb
       <dl className={isList ? "fields list" : "fields"}>
         {keys.slice(0, shown).map((key) => {
           const field = fields[key] ?? null;
-          const amount = isList ? undefined : readableAmount(key, field, fields);
           return (
             <div key={key} className={isNested(field) ? "field nested" : "field"}>
               <dt>{isList ? String(Number(key) + 1) : <Text text={key} />}</dt>
               <dd>
                 <JsonView value={field} depth={depth + 1} />
-                {amount !== undefined && <span className="amount">{amount}</span>}
+                {!isList && <Readable name={key} value={field} beside={fields} />}
               </dd>
             </div>
           );
@@ -70,6 +73,27 @@ function Fields({ value, depth }: { readonly value: object; readonly depth: numb
   );
 }
 
-function isNested(value: JsonValue): boolean {
+/** An amount or a time once more, as people write it. */
+export function Readable({
+  name,
+  value,
+  beside,
+}: {
+  readonly name: string;
+  readonly value: JsonValue;
+  /** The fields around it: one of them may say the currency. */
+  readonly beside: Readonly<Record<string, JsonValue>>;
+}) {
+  const text = readableAmount(name, value, beside) ?? readableTime(name, untagged(value));
+  return text === undefined ? null : (
+    <>
+      {" "}
+      <span className="readable">{text}</span>
+    </>
+  );
+}
+
+function isNested(recorded: JsonValue): boolean {
+  const value = untagged(recorded);
   return typeof value === "object" && value !== null && Object.keys(value).length > 0;
 }

@@ -49,14 +49,20 @@ export function addRunCommand(program: Command): void {
         : null;
       await using session = await connect(global, config);
       const by = process.env["SIGNALBOX_TOKEN"] ? await signedIn(session.people) : CLI;
-      const started = await session.services.startRun(by, {
+      const { session: started, created } = await session.services.startRun(by, {
         agent,
         input,
         ...(options.key === undefined ? {} : { key: options.key }),
       });
       const follow = options.watch === true || own !== null;
       const ended = follow ? await followSession(session.services, started, global.json !== true) : started;
-      print(global.json, ended, () => (follow ? summary(ended) : `Started the session ${ended.session}.`));
+      print(global.json, ended, () =>
+        follow
+          ? summary(ended)
+          : created
+            ? `Started the session ${ended.session}.`
+            : `This key had started the session ${ended.session} before.`,
+      );
       if (ended.status === "failed") process.exitCode = EXIT.check;
     });
 }

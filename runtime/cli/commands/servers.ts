@@ -157,7 +157,7 @@ async function dev(
     const { started } = await Promise.race([running.startSamples(), stopped.then(() => ({ started: 0 }))]);
     if (started > 0)
       process.stdout.write(
-        `Started ${String(started)} sample sessions. What waits for you is at ${running.console.url}/approvals\n`,
+        `Started ${String(started)} sample sessions. What waits for you is at ${running.console.url}/inbox\n`,
       );
   }
   process.stdout.write(`${pc.dim("Ctrl-C stops everything; what is recorded stays.")}\n`);

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { approvalsSearch, sessionSearch, sessionsSearch, signInSearch } from "../../../console/web/app/search.ts";
+import { inboxSearch, sessionSearch, sessionsSearch, signInSearch } from "../../../console/web/app/search.ts";
 import { parsePosition, positionText } from "../../../console/web/session/position.ts";
 import { RUN_STATUS_ORDER } from "../../../console/web/ui/words.ts";
 import { RUN_STATUSES } from "../../../runtime/core/events.ts";
@@ -26,7 +26,13 @@ describe("what addresses hold", () => {
     expect(sessionsSearch({ status: "asleep", agent: "", page: "3" })).toEqual({});
     expect(sessionSearch({ at: "r.4", show: "state" })).toEqual({ at: "r.4", show: "state" });
     expect(sessionSearch({ show: "else" })).toEqual({});
-    expect(approvalsSearch({ show: "decided", approval: "a" })).toEqual({ show: "decided", approval: "a" });
+    const inbox = { show: "settled", only: "questions", approval: "a", question: "q", doubt: "r/e" };
+    expect(inboxSearch(inbox)).toEqual(inbox);
+    expect(inboxSearch({ show: "everything", only: "letters", question: "" })).toEqual({});
+  });
+
+  it("links from before the inbox held questions still lead to what was decided", () => {
+    expect(inboxSearch({ show: "decided", approval: "a" })).toEqual({ show: "settled", approval: "a" });
   });
 
   it("every status can be filtered by", () => {

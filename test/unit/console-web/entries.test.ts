@@ -1,7 +1,14 @@
 import { describe, expect, it } from "vitest";
-import { callName, describeEntry, type EffectEntry, type Entry } from "../../../console/web/session/entries.ts";
+import {
+  callName,
+  describeEntry,
+  questionOf,
+  type EffectEntry,
+  type Entry,
+} from "../../../console/web/session/entries.ts";
 import { indexSession } from "../../../console/web/session/session-index.ts";
 import { CLAIMS, claimsWorld } from "../../support/console-fixture-claims.ts";
+import { askPeople, goOn, VISIT } from "../../support/console-fixture-question.ts";
 import type { FixtureSession } from "../../support/console-fixture-journal.ts";
 
 const world = claimsWorld(1_700_000_000_000);
@@ -53,6 +60,22 @@ describe("entries of a session", () => {
     expect(payout(entriesOf(written, at("effect_held"))).outcome).toBeUndefined();
     expect(payout(entriesOf(written, at("approval_decided"))).status).toBe("approved");
     expect(entriesOf(written, 0).map((entry) => entry.kind)).toEqual(["milestone"]);
+  });
+
+  it("an ask and a question take as long as the wait for the answer, and a question tells who gave it", () => {
+    const at = 1_700_000_000_000;
+    const asking = claimsWorld(at);
+    const written = askPeople(asking, { ...VISIT, key: "another" }, at);
+    const [waiting] = entriesOf(written).filter((entry) => entry.kind === "effect");
+    expect(waiting).toMatchObject({ status: "started", ms: undefined, by: undefined });
+    if (waiting) expect([callName(waiting), questionOf(waiting)]).toEqual(["question to claims", VISIT.text]);
+    const [question] = asking.questions.filter((each) => each.session === written.session);
+    if (question) goOn(written, { ...question, answered: { by: "maria", at, value: "tomorrow" } });
+    const [answered] = entriesOf(written).filter((entry) => entry.kind === "effect");
+    expect(answered).toMatchObject({ status: "done", ms: 60_000, by: { kind: "person", id: "maria" } });
+    const asks = entriesOf(session(CLAIMS.paid.claimId)).filter((entry) => entry.kind === "effect");
+    const [ask] = asks.filter((entry) => entry.proposal.kind === "ask");
+    expect(ask?.ms).toBe((ask?.events.at(-1)?.at ?? 0) - (ask?.at ?? 0));
   });
 
   it("calls it a takeover when another worker goes on, and not when a parked run wakes", () => {

@@ -1,9 +1,21 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { outcomeWords } from "../../../console/web/approvals/outcome-words.ts";
-import { stillWatchedApprovals, stillWatchedDoubts, withApproval } from "../../../console/web/approvals/watched.ts";
+import { outcomeWords } from "../../../console/web/inbox/outcome-words.ts";
+import {
+  stillWatched,
+  stillWatchedDoubts,
+  WATCHED_APPROVALS,
+  WATCHED_QUESTIONS,
+  withNews,
+} from "../../../console/web/inbox/watched.ts";
 import { loadedSessions, withSession } from "../../../console/web/sessions/sessions-cache.ts";
-import type { ApprovalView, DoubtView, SessionsPage, SessionSummary } from "../../../runtime/core/protocol.ts";
+import type {
+  ApprovalView,
+  DoubtView,
+  QuestionView,
+  SessionsPage,
+  SessionSummary,
+} from "../../../runtime/core/protocol.ts";
 import { claimsWorld } from "../../support/console-fixture-claims.ts";
 
 const { approvals, doubts } = claimsWorld(1_700_000_000_000);
@@ -25,6 +37,25 @@ function summary(n: number, part: Partial<SessionSummary> = {}): SessionSummary 
     events: 1,
     waits: [],
     ...part,
+  };
+}
+
+function question(id: string, askedAt: number): QuestionView {
+  return {
+    question: id,
+    session: "s",
+    sessionKey: null,
+    run: "s",
+    effect: "1/ask#human.ask#0#0",
+    agent: "garage",
+    pool: "claims",
+    text: "Repair or replace?",
+    answer: { type: "string" },
+    startedBy: { kind: "service", id: "feed" },
+    status: "open",
+    askedAt,
+    answered: null,
+    cannotAnswer: null,
   };
 }
 
@@ -71,7 +102,7 @@ describe("the list of sessions", () => {
   });
 });
 
-describe("the list of approvals", () => {
+describe("the inbox", () => {
   it("keeps a card that was decided meanwhile, in its place", () => {
     const other: ApprovalView = { ...pending, approval: "other", expiresAt: pending.expiresAt + 1 };
     const rejected: ApprovalView = {
@@ -79,26 +110,43 @@ describe("the list of approvals", () => {
       status: "rejected",
       decisions: [{ by: "maria", decision: "reject", reason: "no invoice", at: 1 }],
     };
-    const list = withApproval([pending, other], rejected);
+    const list = withNews(WATCHED_APPROVALS, [pending, other], rejected);
     expect(list.map(({ approval, status }) => [approval, status])).toEqual([
       [pending.approval, "rejected"],
       ["other", "pending"],
     ]);
-    expect(stillWatchedApprovals([pending, other], [other], [rejected])).toEqual(list);
+    expect(stillWatched(WATCHED_APPROVALS, [pending, other], [other], [rejected])).toEqual(list);
   });
 
   it("does not add what was decided before anybody here saw it", () => {
-    expect(withApproval([], { ...pending, status: "approved" })).toEqual([]);
+    const approved: ApprovalView = { ...pending, status: "approved" };
+    expect(withNews(WATCHED_APPROVALS, [], approved)).toEqual([]);
   });
 
   it("late news does not undo a decision", () => {
     const decided: ApprovalView = { ...pending, status: "approved" };
-    expect(withApproval([decided], pending)).toEqual([decided]);
+    expect(withNews(WATCHED_APPROVALS, [decided], pending)).toEqual([decided]);
   });
 
   it("puts the one that expires first in front", () => {
     const soon: ApprovalView = { ...pending, approval: "soon", expiresAt: 1 };
-    expect(withApproval([pending], soon).map(({ approval }) => approval)).toEqual(["soon", pending.approval]);
+    const list = withNews(WATCHED_APPROVALS, [pending], soon);
+    expect(list.map(({ approval }) => approval)).toEqual(["soon", pending.approval]);
+  });
+
+  it("keeps a question that somebody else answered, behind the ones that were asked before it", () => {
+    const first = question("first", 1);
+    const second = question("second", 2);
+    const answered: QuestionView = {
+      ...first,
+      status: "answered",
+      answered: { by: "maria", at: 3, value: "repair" },
+    };
+    const list = withNews(WATCHED_QUESTIONS, [second], first);
+    expect(list).toEqual([first, second]);
+    expect(withNews(WATCHED_QUESTIONS, list, answered)).toEqual([answered, second]);
+    expect(withNews(WATCHED_QUESTIONS, [answered, second], first)).toEqual([answered, second]);
+    expect(withNews(WATCHED_QUESTIONS, [], answered)).toEqual([]);
   });
 
   it("marks a doubt that has gone as settled", () => {
@@ -119,6 +167,10 @@ describe("the list of approvals", () => {
     expect(
       outcomeWords({ ...pending, status: "rejected", decisions: [by("ana", "approve"), by("maria", "reject")] }),
     ).toMatch(/^maria rejected/);
+    const both = { ...pending, status: "consumed", decisions: [by("ana", "approve"), by("maria", "approve")] } as const;
+    expect(outcomeWords(both, "ana")).toMatch(/^maria and you approved/);
+    const own = { ...pending, status: "rejected", decisions: [by("ana", "reject")] } as const;
+    expect(outcomeWords(own, "ana")).toMatch(/^You rejected/);
     expect(
       outcomeWords({ ...pending, status: "consumed", decisions: [by("ana", "approve"), by("maria", "approve")] }),
     ).toMatch(/^ana and maria approved/);

@@ -1,9 +1,11 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { parseResult } from "../../../console/web/approvals/parse-result.ts";
+import { parseJson } from "../../../console/web/inbox/parse-json.ts";
 import { ago, duration } from "../../../console/web/ui/duration.ts";
+import { readableTime } from "../../../console/web/values/date.ts";
 import { readableAmount } from "../../../console/web/values/money.ts";
 import { summary } from "../../../console/web/values/summary.ts";
+import { untagged } from "../../../console/web/values/tagged.ts";
 import { cutText, visibleParts, visibleString } from "../../../console/web/values/visible-text.ts";
 import type { JsonValue } from "../../../runtime/core/json.ts";
 
@@ -94,6 +96,34 @@ describe("readable amount", () => {
   });
 });
 
+describe("readable time", () => {
+  it("gives a recorded time as people write it, with the time zone", () => {
+    const words = /^\w{3}, 24 Nov 2026, \d{2}:\d{2} \S+$/;
+    expect(readableTime("pickup", "2026-11-24T12:30:00Z")).toMatch(words);
+    expect(readableTime("pickup", "2026-11-24T12:30+01:00")).toMatch(words);
+    expect(readableTime("pickupAt", Date.UTC(2026, 10, 24, 12))).toMatch(words);
+  });
+
+  it("says nothing of dates alone, of other texts and of other numbers", () => {
+    for (const text of ["2026-11-24", "24.11.2026", "2026-11-24T99:99:99Z", "at 2026-11-24T12:30:00Z"]) {
+      expect(readableTime("pickupAt", text), text).toBeUndefined();
+    }
+    expect(readableTime("amountMinor", Date.UTC(2026, 10, 24))).toBeUndefined();
+    expect(readableTime("pickupAt", 1_250)).toBeUndefined();
+  });
+});
+
+describe("what JSON lacks", () => {
+  it("is shown as one plain value, and what cannot be is left as it was recorded", () => {
+    expect(untagged({ $type: "date", value: "2026-11-24T12:30:00.000Z" })).toBe("2026-11-24T12:30:00.000Z");
+    expect(untagged({ $type: "bigint", value: "9007199254740993" })).toBe("9007199254740993");
+    expect(untagged({ $type: "set", value: ["a"] })).toEqual(["a"]);
+    expect(untagged({ $type: "object", value: [["$type", "date"]] })).toEqual({ $type: "date" });
+    const others: JsonValue[] = [{ $type: "message", type: "human" }, { $type: "date", value: 7 }, { a: 1 }, "x", null];
+    for (const other of others) expect(untagged(other)).toBe(other);
+  });
+});
+
 describe("times in words", () => {
   it.each([
     [0.2, "< 1 ms"],
@@ -115,9 +145,11 @@ describe("times in words", () => {
 
 describe("typed result", () => {
   it("is JSON, or says what is wrong", () => {
-    expect(parseResult('{"receipt":"L-1"}')).toEqual({ value: { receipt: "L-1" } });
-    expect(parseResult("null")).toEqual({ value: null });
-    expect(parseResult(" ")).toHaveProperty("problem");
-    expect(parseResult("{receipt}")).toHaveProperty("problem");
+    expect(parseJson('{"receipt":"L-1"}', "The result")).toEqual({ value: { receipt: "L-1" } });
+    expect(parseJson("null", "The result")).toEqual({ value: null });
+    for (const text of [" ", "{receipt}"]) {
+      const read = parseJson(text, "The result");
+      expect("problem" in read && read.problem).toMatch(/^The result is not JSON: /);
+    }
   });
 });

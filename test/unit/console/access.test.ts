@@ -69,6 +69,7 @@ describe("who may", () => {
       { type: "subscribe", id: "x", topic: { kind: "session", session, have: {} } },
       { type: "subscribe", id: "x", topic: { kind: "sessions" } },
       { type: "subscribe", id: "x", topic: { kind: "approvals" } },
+      { type: "subscribe", id: "x", topic: { kind: "questions" } },
     ];
     expect(new Set(messages.map((message) => message.type))).toEqual(new Set(types));
     expect(new Set(messages.map(socketMessageKey))).toEqual(new Set(Object.keys(SOCKET_NEEDS)));

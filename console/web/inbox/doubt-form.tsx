@@ -1,7 +1,7 @@
 import { useId, useState, type SubmitEvent } from "react";
 import type { DoubtView } from "../../../runtime/core/protocol.ts";
 import type { ResolveDoubt } from "../client/requests.ts";
-import { parseResult } from "./parse-result.ts";
+import { parseJson } from "./parse-json.ts";
 
 type Resolution = ResolveDoubt["resolution"];
 
@@ -102,7 +102,10 @@ function fill(
 ): { readonly body: ResolveDoubt } | { readonly problem: string } {
   if (resolution === undefined) return { problem: "Choose what is true." };
   const body = { run: doubt.run, effect: doubt.effect, resolution, reason };
-  const read = resolution === "happened" ? parseResult(result) : undefined;
+  if (resolution === "happened" && result.trim() === "") {
+    return { problem: "Give the result that it happened with, as JSON." };
+  }
+  const read = resolution === "happened" ? parseJson(result, "The result") : undefined;
   if (read !== undefined && "problem" in read) return read;
   if (reason === "") return { problem: "Say how you know. These words go on the record." };
   return { body: read === undefined ? body : { ...body, result: read.value } };

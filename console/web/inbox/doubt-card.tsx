@@ -1,6 +1,4 @@
 import { useMutation } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
-import { useId } from "react";
 import type { DoubtView } from "../../../runtime/core/protocol.ts";
 import type { ResolveDoubt } from "../client/requests.ts";
 import { isStatus } from "../client/errors.ts";
@@ -10,12 +8,20 @@ import { Badge } from "../ui/badge.tsx";
 import { Ago } from "../ui/time.tsx";
 import { JsonView } from "../values/json-view.tsx";
 import { LongText } from "../values/text.tsx";
+import { Card } from "./card.tsx";
 import { DOUBT_CHOICES, DoubtForm } from "./doubt-form.tsx";
+import { useCannotAct } from "./use-cannot-act.ts";
+
+interface DoubtCardProps {
+  readonly doubt: DoubtView;
+  readonly settled: boolean;
+  readonly pointedAt: boolean;
+}
 
 /** A call whose end nobody recorded, and the three ways in which a person can settle it. */
-export function DoubtCard({ doubt, settled }: { readonly doubt: DoubtView; readonly settled: boolean }) {
+export function DoubtCard({ doubt, settled, pointedAt }: DoubtCardProps) {
   const { api, queryClient } = useApp();
-  const title = useId();
+  const cannotAct = useCannotAct();
   const resolve = useMutation({
     mutationFn: (body: ResolveDoubt) => api.resolveDoubt(body),
     onSettled: (_data, error) => {
@@ -24,29 +30,19 @@ export function DoubtCard({ doubt, settled }: { readonly doubt: DoubtView; reado
   });
   const done = DOUBT_CHOICES.find((choice) => resolve.isSuccess && choice.resolution === resolve.variables.resolution);
   const gone = settled && !resolve.isSuccess;
+  const over = settled || done !== undefined;
   return (
-    <article className={settled || done !== undefined ? "card settled" : "card doubt"} aria-labelledby={title}>
-      <header className="card-head">
-        <h3 id={title}>
-          Did <span className="card-agent">{doubt.agent}</span>’s call of{" "}
-          <span className="card-tool">{doubt.tool}</span> happen?
-        </h3>
-        {settled || done !== undefined ? <Badge tone="quiet" text="Settled" /> : <Badge tone="doubt" text="In doubt" />}
-      </header>
-      <div className="card-body">
-        <div className="card-what">
-          <section>
-            <h4>Called with</h4>
-            <JsonView value={doubt.input} />
-          </section>
-          <section>
-            <h4>In doubt because</h4>
-            <p className="card-reason">
-              <LongText text={doubt.reason} />
-            </p>
-          </section>
-        </div>
-        <div className="card-decide">
+    <Card
+      tone={over ? null : "doubt"}
+      title={
+        <>
+          Did <span className="card-name">{doubt.agent}</span>’s call of <span className="card-name">{doubt.tool}</span>{" "}
+          happen?
+        </>
+      }
+      status={over ? <Badge tone="quiet" text="Settled" /> : <Badge tone="doubt" text="In doubt" />}
+      act={
+        <>
           {done !== undefined && (
             <p className="notice good" role="status">
               Recorded: {done.text.toLowerCase()}. {done.then}
@@ -63,22 +59,33 @@ export function DoubtCard({ doubt, settled }: { readonly doubt: DoubtView; reado
               Not sent: {resolve.error.message} What you wrote is kept.
             </p>
           )}
-          {done === undefined && (
+          {!over && cannotAct !== null && <p className="notice">{cannotAct}</p>}
+          {done === undefined && cannotAct === null && (
             <DoubtForm doubt={doubt} locked={gone} pending={resolve.isPending} submit={resolve.mutate} />
           )}
-        </div>
-      </div>
-      <footer className="card-foot">
-        <span>
-          Since <Ago at={doubt.since} />
-        </span>
-        <span title={doubt.effectId}>
+        </>
+      }
+      session={{ id: doubt.session, key: doubt.sessionKey }}
+      facts={[
+        <>
+          In doubt since <Ago at={doubt.since} />
+        </>,
+        <span key="key" title={doubt.effectId}>
           Idempotency key <span className="mono">{doubt.effectId.slice(0, 13)}</span>
-        </span>
-        <Link to="/sessions/$session" params={{ session: doubt.session }}>
-          What led to this
-        </Link>
-      </footer>
-    </article>
+        </span>,
+      ]}
+      pointedAt={pointedAt}
+    >
+      <section>
+        <h4>In doubt because</h4>
+        <p className="card-reason">
+          <LongText text={doubt.reason} />
+        </p>
+      </section>
+      <section>
+        <h4>Called with</h4>
+        <JsonView value={doubt.input} />
+      </section>
+    </Card>
   );
 }

@@ -1,12 +1,13 @@
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { useId, useRef, useState } from "react";
 import type { ApprovalView } from "../../../runtime/core/protocol.ts";
 import type { Decide } from "../client/requests.ts";
 import { isStatus } from "../client/errors.ts";
-import { oneApprovalKey, pendingApprovalsKey } from "../client/queries.ts";
+import { takeApproval } from "../client/take-news.ts";
+import { queries } from "../client/queries.ts";
 import { useApp } from "../app/context.ts";
+import { useCannotAct } from "./use-cannot-act.ts";
 import { outcomeWords } from "./outcome-words.ts";
-import { withApproval } from "./watched.ts";
 
 /**
  * Approve or reject. What was typed is kept whatever happens: when somebody else is faster, when the
@@ -14,21 +15,18 @@ import { withApproval } from "./watched.ts";
  */
 export function DecisionForm({ approval }: { readonly approval: ApprovalView }) {
   const { api, queryClient } = useApp();
+  const cannotAct = useCannotAct();
+  const { data: me } = useQuery(queries.me(api));
   const [reason, setReason] = useState("");
   const [reasonMissing, setReasonMissing] = useState(false);
   const field = useRef<HTMLTextAreaElement>(null);
   const ids = { reason: useId(), error: useId() };
-  const take = (told: ApprovalView): void => {
-    queryClient.setQueryData<readonly ApprovalView[]>(pendingApprovalsKey, (list) => list && withApproval(list, told));
-    queryClient.setQueryData<ApprovalView>(oneApprovalKey(told.approval), (old) => old && told);
-    void queryClient.invalidateQueries({ queryKey: ["approvals", "decided"] });
-  };
   const decide = useMutation({
     mutationFn: (body: Decide) => api.decide(approval.approval, body),
-    onSuccess: take,
+    onSuccess: (told) => takeApproval(queryClient, told),
     onError: async (error) => {
       // Somebody was faster, or it has moved on: show who and what.
-      if (isStatus(error, 409)) take(await api.approval(approval.approval));
+      if (isStatus(error, 409)) takeApproval(queryClient, await api.approval(approval.approval));
     },
   });
   const send = (decision: "approve" | "reject"): void => {
@@ -43,12 +41,14 @@ export function DecisionForm({ approval }: { readonly approval: ApprovalView }) 
 
   const mine = decide.isSuccess;
   const lostRace = isStatus(decide.error, 409);
-  const open = approval.status === "pending" && !mine && approval.cannotDecide === null;
+  const cannot = cannotAct ?? approval.cannotDecide;
+  const open = approval.status === "pending" && !mine && cannot === null;
   return (
     <div className="decision">
       {mine && (
         <p className="notice good" role="status">
-          You {decide.variables.decision === "approve" ? "approved" : "rejected"}. {outcomeWords(approval)}
+          {approval.status === "pending" && "You approved. "}
+          {outcomeWords(approval, me?.name)}
         </p>
       )}
       {!mine && approval.status !== "pending" && (
@@ -58,9 +58,7 @@ export function DecisionForm({ approval }: { readonly approval: ApprovalView }) 
           {(lostRace || reason !== "") && reason !== "" && " What you wrote is kept below; it was not sent."}
         </p>
       )}
-      {!mine && approval.status === "pending" && approval.cannotDecide !== null && (
-        <p className="notice">{approval.cannotDecide}</p>
-      )}
+      {!mine && approval.status === "pending" && cannot !== null && <p className="notice">{cannot}</p>}
       {decide.isError && !lostRace && (
         <p className="notice bad" role="alert">
           Not sent: {decide.error.message} What you wrote is kept.
@@ -90,6 +88,7 @@ export function DecisionForm({ approval }: { readonly approval: ApprovalView }) 
           </span>
         </label>
       )}
+      {open && <p className="hint">{whatFollows(approval)}</p>}
       {open && (
         <div className="decision-buttons">
           <button type="button" className="primary" disabled={decide.isPending} onClick={() => send("approve")}>
@@ -107,4 +106,14 @@ export function DecisionForm({ approval }: { readonly approval: ApprovalView }) 
       )}
     </div>
   );
+}
+
+/** What each decision leads to, before it is made. */
+function whatFollows({ approversNeeded, decisions, tool }: ApprovalView): string {
+  const missing = approversNeeded - decisions.filter((decision) => decision.decision === "approve").length;
+  const approve =
+    missing > 1
+      ? `Approve: you are one of ${String(missing)} people who still have to agree.`
+      : `Approve: ${tool} is called once, with exactly these arguments.`;
+  return `${approve} Reject: it is not called, and the agent is told why.`;
 }

@@ -1,7 +1,11 @@
 import type { ApprovalView } from "../../../runtime/core/protocol.ts";
 
-/** What has become of an approval, and by whom, as one or two sentences. */
-export function outcomeWords(approval: ApprovalView): string {
+/**
+ * What has become of an approval, and by whom, as one or two sentences.
+ *
+ * @param reader the name of the person who reads it, where it is one of those who decided: they are "you"
+ */
+export function outcomeWords(approval: ApprovalView, reader?: string): string {
   const { status, decisions, approversNeeded } = approval;
   const approvers = decisions.filter((decision) => decision.decision === "approve").map((decision) => decision.by);
   const rejecter = decisions.find((decision) => decision.decision === "reject")?.by;
@@ -12,11 +16,11 @@ export function outcomeWords(approval: ApprovalView): string {
       return missing === 1 ? "One more person has to agree." : `${String(missing)} more people have to agree.`;
     }
     case "approved":
-      return `${names(approvers)} approved. The call is made as soon as a worker is free.`;
+      return `${names(approvers, reader)} approved. The call is made as soon as a worker is free.`;
     case "consumed":
-      return `${names(approvers)} approved, and the call was made.`;
+      return `${names(approvers, reader)} approved, and the call was made.`;
     case "rejected":
-      return `${rejecter ?? "Somebody"} rejected. The call is not made; the agent is told why.`;
+      return `${names(rejecter === undefined ? [] : [rejecter], reader)} rejected. The call is not made; the agent is told why.`;
     case "expired":
       return "The time was over before enough people agreed. The call is not made.";
     case "void":
@@ -24,8 +28,11 @@ export function outcomeWords(approval: ApprovalView): string {
   }
 }
 
-function names(people: readonly string[]): string {
+const AND = new Intl.ListFormat("en-GB", { type: "conjunction" });
+
+function names(people: readonly string[], reader: string | undefined): string {
   if (people.length === 0) return "Somebody";
-  if (people.length === 1) return people[0] ?? "";
-  return `${people.slice(0, -1).join(", ")} and ${people.at(-1) ?? ""}`;
+  const others = people.filter((name) => name !== reader);
+  if (others.length === people.length) return AND.format(people);
+  return others.length === 0 ? "You" : AND.format([...others, "you"]);
 }
