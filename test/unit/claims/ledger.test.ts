@@ -96,7 +96,9 @@ describe("the ledger", () => {
     await ledgerFromEnvironment({ SIGNALBOX_LEDGER: path }).book(payment("a"));
     expect(await ledger.payments()).toEqual([payment("a")]);
     await ledgerFromEnvironment({ SIGNALBOX_DATA: folder }).book(payment("b"));
-    expect(await openLedger({ path: join(folder, "samples", "claims", "ledger.jsonl") }).payments()).toEqual([payment("b")]);
+    expect(await openLedger({ path: join(folder, "samples", "claims", "ledger.jsonl") }).payments()).toEqual([
+      payment("b"),
+    ]);
   });
 });
 
