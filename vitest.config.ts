@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { fileURLToPath } from "node:url";
 import { defineConfig } from "vitest/config";
 
@@ -48,4 +49,5 @@ const projects = [
 ];
 
 // Type tests (`*.test-d.ts`) are checked by `tsc`, with everything else.
-export default defineConfig({ test: { projects } });
+// On two cores Vitest would take one worker; most of what these tests do is wait for servers and processes.
+export default defineConfig({ test: { projects, maxWorkers: Math.max(2, availableParallelism() - 1) } });
