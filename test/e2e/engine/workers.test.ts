@@ -54,12 +54,15 @@ function works(
 }
 
 describe("a worker", () => {
-  test("with two slots - never has three runs under way, and does them all", async () => {
-    const { project, called, most } = works(undefined, () => new Promise((resolve) => setTimeout(resolve, 5)));
+  test("with two slots - has two runs under way and never three, and does them all", async () => {
+    const gate = deferred<undefined>();
+    const { project, called, most } = works(undefined, () => gate.promise);
     await using _worker = await platform.worker(project, { slots: 2 });
     const runs = await Promise.all(
       Array.from({ length: 20 }, (_, i) => platform.start(project, "works", { id: String(i) })),
     );
+    await until(() => called.length === 2);
+    gate.resolve(undefined);
     for (const run of runs) await platform.reach(run, "finished");
     expect(called).toHaveLength(20);
     expect(most()).toBe(2);
