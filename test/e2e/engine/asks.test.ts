@@ -276,11 +276,15 @@ describe("large content", () => {
     expect(rows[0]?.longest).toBeLessThan(262_145);
   });
 
-  test("more than a message can carry - is refused before anything is sent", async () => {
+  // The second is small as it stands, and large as it travels: each of its objects is wrapped.
+  test.each([
+    ["text", { text: "x".repeat(1_100_000) }],
+    ["marks", { text: "", extra: Array.from({ length: 30_000 }, () => ({ $type: "x" })) }],
+  ])("more than a message can carry (%s) - is refused before anything is sent", async (_, input) => {
     const project = config(
       asker(async (ask) => {
         try {
-          return await ask({ text: "x".repeat(1_100_000) });
+          return await ask(input);
         } catch (error) {
           return [error instanceof InvalidArgumentsError, (error as Error).message];
         }

@@ -439,6 +439,19 @@ describe("a call", () => {
 });
 
 describe("a failing node", () => {
+  test.each([null, undefined])("that throws %s - says so, and not what LangGraph makes of it", async (thrown) => {
+    const engine = new TestEngine();
+    const agent = oneNode({}, () => {
+      // eslint-disable-next-line @typescript-eslint/only-throw-error -- that is what is tested
+      throw thrown;
+    });
+    const run = await engine.create(agent, {});
+    expect(await engine.runOn(engine.compile(agent), run)).toBe("failed");
+    expect((await engine.events(run)).at(-1)?.data).toMatchObject({
+      error: { message: "A value that is not an Error was thrown." },
+    });
+  });
+
   test("beside one in an irreversible call - the call's end is recorded before the run fails", async () => {
     let finish = (): void => undefined;
     let paid = false;
