@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { systemClock } from "../../runtime/core/clock.ts";
 import type { Database } from "../../runtime/core/database.ts";
-import type { JournalEvent } from "../../runtime/core/events.ts";
+import type { JournalEvent, NewEvent } from "../../runtime/core/events.ts";
 import type { Claim, NewRun, ViewWrite } from "../../runtime/core/journal.ts";
 import { openDatabase } from "../../runtime/journal/database.ts";
 import { PostgresJournal } from "../../runtime/journal/journal.ts";
@@ -37,6 +37,12 @@ export function openJournal(url: string, onCommitted?: (events: readonly Journal
     },
   };
 }
+
+/** An event that any run may have: its n-th node has finished. */
+export const step = (n: number): NewEvent => ({
+  type: "node_finished",
+  data: { node: `${String(n)}/a`, name: "a", update: { n }, ms: 1 },
+});
 
 export function newRun(changes: Partial<NewRun> = {}): NewRun {
   const run = changes.run ?? randomUUID();

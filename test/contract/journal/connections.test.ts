@@ -3,12 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { decide } from "../../../runtime/approvals/decide.ts";
 import { verifyChain, type StoredEvent } from "../../../runtime/core/chain.ts";
 import { deferred } from "../../../runtime/core/deferred.ts";
-import type { NewEvent } from "../../../runtime/core/events.ts";
 import { openConnection } from "../../../runtime/journal/database.ts";
 import { deliverIn } from "../../../runtime/journal/deliver.ts";
 import { createTestDatabase } from "../../support/database.ts";
 import { HeldCommitProxy } from "../../support/held-commit-proxy.ts";
-import { approvalRequest, claimed, openJournal, type TestJournal } from "../../support/journal.ts";
+import { approvalRequest, claimed, openJournal, step, type TestJournal } from "../../support/journal.ts";
 import { OLGA } from "../../support/platform.ts";
 import { until } from "../../support/processes.ts";
 
@@ -27,10 +26,6 @@ afterAll(async () => {
   await database[Symbol.asyncDispose]();
 });
 
-const step = (n: number): NewEvent => ({
-  type: "node_finished",
-  data: { node: `${String(n)}/a`, name: "a", update: { n }, ms: 1 },
-});
 /** A row beside the events, so that the append is a transaction of several statements; it changes nothing. */
 const VIEWS = { views: [{ view: "doubt_resolved", effect: "none" }] } as const;
 

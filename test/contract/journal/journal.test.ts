@@ -8,7 +8,7 @@ import { deliverIn } from "../../../runtime/journal/deliver.ts";
 import { FencedError } from "../../../runtime/journal/errors.ts";
 import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
 import { createTestDatabase } from "../../support/database.ts";
-import { approvalRequest, claimed, newRun, openJournal, type TestJournal } from "../../support/journal.ts";
+import { approvalRequest, claimed, newRun, openJournal, step, type TestJournal } from "../../support/journal.ts";
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let one: TestJournal;
@@ -26,11 +26,6 @@ afterAll(async () => {
 });
 
 const CLAIM = { worker: "w1", leaseMs: 60_000 };
-
-const step = (n: number): NewEvent => ({
-  type: "node_finished",
-  data: { node: `${String(n)}/a`, name: "a", update: { n }, ms: 1 },
-});
 
 async function stored(run: string): Promise<StoredEvent[]> {
   return one.database.query<StoredEvent>(

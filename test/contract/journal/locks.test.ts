@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { NewEvent } from "../../../runtime/core/events.ts";
 import { openConnection } from "../../../runtime/journal/database.ts";
 import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
 import { createTestDatabase } from "../../support/database.ts";
-import { approvalRequest, claimed, newRun, openJournal, type TestJournal } from "../../support/journal.ts";
+import { approvalRequest, claimed, newRun, openJournal, step, type TestJournal } from "../../support/journal.ts";
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let one: TestJournal;
@@ -19,11 +18,6 @@ afterAll(async () => {
   await one[Symbol.asyncDispose]();
   await two[Symbol.asyncDispose]();
   await database[Symbol.asyncDispose]();
-});
-
-const step = (n: number): NewEvent => ({
-  type: "node_finished",
-  data: { node: `${String(n)}/a`, name: "a", update: { n }, ms: 1 },
 });
 
 /** Somebody who holds the rows of these runs, until the end of the block. */

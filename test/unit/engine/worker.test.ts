@@ -47,7 +47,7 @@ class SlowClaims extends MemoryJournal {
 }
 
 /** A worker with one slot on this journal, which has just been told of a run of this agent. */
-async function workerOn(journal: MemoryJournal, of: AnyAgent) {
+async function workerOn(journal: MemoryJournal, of: AnyAgent, housekeeping: Partial<Housekeeping> = {}) {
   const engine = new TestEngine({ journal });
   const run = await engine.create(of, {});
   let wake: (runs: readonly string[]) => Promise<void> = () => Promise.resolve();
@@ -61,7 +61,7 @@ async function workerOn(journal: MemoryJournal, of: AnyAgent) {
         return Promise.resolve();
       },
     },
-    housekeeping: NO_HOUSEKEEPING,
+    housekeeping: { ...NO_HOUSEKEEPING, ...housekeeping },
     slots: 1,
     sweepMs: 60_000,
   });
@@ -135,3 +135,19 @@ test("a worker whose time to drain is up while a claim is under way - gives back
   await expect.poll(() => journal.runs.get(run)?.status).toBe("ready");
   expect(journal.runs.get(run)?.events.map((event) => event.type)).toEqual(["run_started"]);
 });
+
+test.each(["wakeDueRuns", "workerGone"] as const)(
+  "a worker - stops within its time though %s never comes back",
+  async (never) => {
+    const asked = deferred<undefined>();
+    const hangs = (): Promise<void> => {
+      asked.resolve(undefined);
+      return new Promise(() => undefined);
+    };
+    const { worker, waking } = await workerOn(new MemoryJournal(), agent, { [never]: hangs });
+    await waking;
+    const stopping = worker.stop(1);
+    await asked.promise;
+    await stopping;
+  },
+);
