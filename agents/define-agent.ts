@@ -32,6 +32,10 @@ export interface Agent<Input = unknown, Output = unknown> {
   readonly tools: Readonly<Record<string, AnyTool>>;
   readonly agents: Readonly<Record<string, AnyAgent>>;
   readonly rules: URL | undefined;
+  /** At most so many runs of it are under way at once, on all workers together; a parked run is not under way. */
+  readonly concurrency: number | undefined;
+  /** How long one run may take from its start to its end, waits included. */
+  readonly timeoutMs: number | undefined;
   /** Builds the graph around the handles through which its nodes reach the world. */
   readonly graph: (handles: Handles<Record<string, AnyTool>, Record<string, AnyAgent>>) => GraphBuilder;
   /** Never set: carries the types of what `ask` takes and gives. */
@@ -68,6 +72,10 @@ export interface AgentOptions<
   agents?: Agents;
   /** A file of Cedar policies for this agent's calls. Without one, whatever `defineConfig` names applies, and by default everything is denied. */
   rules?: URL;
+  /** At most so many runs of it are under way at once, on all workers together; a parked run is not under way. */
+  concurrency?: number;
+  /** How long one run may take from its start to its end, waits included; then it fails. Default: no limit. */
+  timeoutMs?: number;
   graph: (handles: Handles<Tools, Agents>) => GraphBuilder;
 }
 
@@ -81,8 +89,8 @@ const AGENT_NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 /**
  * Defines an agent: a named state graph with the tools and agents that it may call.
  *
- * @throws {@link InvalidAgentError} if the name is not lower-case words with hyphens between them, or
- *   two of its tools have the same name.
+ * @throws {@link InvalidAgentError} if the name is not lower-case words with hyphens between them,
+ *   two of its tools have the same name, or a limit is not a whole number from 1 on.
  */
 export function defineAgent<
   State extends StateDefinition,
@@ -117,6 +125,16 @@ export function defineAgent<
     tools: options.tools ?? {},
     agents: options.agents ?? {},
     rules: options.rules,
+    concurrency: wholeNumber(name, "concurrency", options.concurrency),
+    timeoutMs: wholeNumber(name, "timeoutMs", options.timeoutMs),
     graph: options.graph as Agent["graph"],
   });
+}
+
+function wholeNumber(agent: string, option: string, value: number | undefined): number | undefined {
+  if (value === undefined || (Number.isSafeInteger(value) && value >= 1)) return value;
+  throw new InvalidAgentError(
+    `The agent "${agent}" has ${option}: ${String(value)}. Give a whole number from 1 on, or leave it out for no limit.`,
+    { details: { agent, option } },
+  );
 }

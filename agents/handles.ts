@@ -56,13 +56,17 @@ export interface HumanHandle {
   }): Promise<z.output<Answer>>;
 }
 
-/** Time and chance, recorded: what a node read once it reads again in every later attempt. */
+/** Time and chance, recorded: what a node read once it reads again in every later attempt, on whatever machine. */
 export interface ClockHandle {
   /** Milliseconds since the Unix epoch. */
   now(): Promise<number>;
   /** From 0 (inclusive) to 1 (exclusive). Not for secrets. */
   random(): Promise<number>;
   uuid(): Promise<string>;
+  /** Waits for so long. The time outlives the process: the run parks, and is woken when it has passed. */
+  sleep(ms: number): Promise<void>;
+  /** Waits until then (milliseconds since the Unix epoch). */
+  sleepUntil(at: number): Promise<void>;
 }
 
 /** Writes to the worker's log, tagged with run and node; silent while the journal fast-forwards. */

@@ -23,6 +23,10 @@ export interface Tool<Input extends z.ZodType = z.ZodType, Output extends z.ZodT
   readonly output: Output;
   /** How long one call may take, in milliseconds. */
   readonly timeoutMs: number;
+  /** How often, and how long after a failure, a call is made again; undefined: once only. */
+  readonly retry: (Required<Omit<RetryOptions, "retryOn">> & Pick<RetryOptions, "retryOn">) | undefined;
+  /** At most so many calls of it are under way at once, on all workers together. */
+  readonly concurrency: number | undefined;
   readonly run: (input: z.output<Input>, context: ToolContext) => Promise<z.input<Output>> | z.input<Output>;
   readonly reconcile?: (
     input: z.output<Input>,
@@ -37,6 +41,20 @@ export type AnyTool = Omit<Tool, "run" | "reconcile"> & {
   readonly reconcile?: (input: never, context: ToolContext) => unknown;
 };
 
+/** How often, and how long after a failure, a call is made again. Delays have jitter: between half and all of them. */
+export interface RetryOptions {
+  /** With the first one. */
+  maxAttempts: number;
+  /** Default 500 ms. */
+  firstDelayMs?: number;
+  /** By how much each delay is longer than the one before. Default 2. */
+  factor?: number;
+  /** Default 60,000 ms. */
+  maxDelayMs?: number;
+  /** Which errors are worth another try. Default: all that `run` throws, and running out of time. */
+  retryOn?: (error: unknown) => boolean;
+}
+
 export interface ToolOptions<Input extends z.ZodType, Output extends z.ZodType> {
   /** Dotted lower-case words, for example `payments.refund`. Rules name it as `Action::"payments.refund"`. */
   name: string;
@@ -49,6 +67,13 @@ export interface ToolOptions<Input extends z.ZodType, Output extends z.ZodType> 
   output: Output;
   /** Default 30,000 ms. */
   timeoutMs?: number;
+  /**
+   * Makes a failed call again, under the same key, after a delay that outlives the process. Only for tools that are
+   * `read` or `idempotent`: what may not be repeated is not.
+   */
+  retry?: RetryOptions;
+  /** At most so many calls of it are under way at once, on all workers together. What has to wait longer parks its run. */
+  concurrency?: number;
   /** Makes the call. Its result must fit `output`. */
   run: (input: z.output<Input>, context: ToolContext) => Promise<z.input<Output>> | z.input<Output>;
   /**
@@ -115,7 +140,45 @@ export function defineTool<Input extends z.ZodType, Output extends z.ZodType>(
     input: options.input,
     output: options.output,
     timeoutMs,
+    retry: retryOf(name, options),
+    concurrency: concurrencyOf(name, options.concurrency),
     run: options.run,
     ...(options.reconcile ? { reconcile: options.reconcile } : {}),
   });
+}
+
+const LONGEST_DELAY_MS = 7 * 24 * 3_600_000;
+
+function retryOf(
+  tool: string,
+  { effect, retry }: { readonly effect: EffectClass; readonly retry?: RetryOptions },
+): Tool["retry"] {
+  if (!retry) return undefined;
+  if (effect !== "read" && effect !== "idempotent") {
+    throw new InvalidToolError(
+      `The tool "${tool}" is ${effect} and has a retry, but a call that may not be repeated is not made again by itself. Remove retry, or declare the tool idempotent if whatever it calls obeys its effectId.`,
+      { details: { tool } },
+    );
+  }
+  const { maxAttempts, firstDelayMs = 500, factor = 2, maxDelayMs = 60_000, retryOn } = retry;
+  const wrong =
+    !Number.isSafeInteger(maxAttempts) || maxAttempts < 1
+      ? "maxAttempts must be a whole number from 1 on"
+      : !(factor >= 1 && factor <= 100)
+        ? "factor must be from 1 to 100"
+        : !(firstDelayMs >= 0 && maxDelayMs >= firstDelayMs && maxDelayMs <= LONGEST_DELAY_MS)
+          ? `firstDelayMs must be from 0 to maxDelayMs, and that at most ${String(LONGEST_DELAY_MS)} (a week)`
+          : null;
+  if (wrong !== null) {
+    throw new InvalidToolError(`The retry of the tool "${tool}" is wrong: ${wrong}.`, { details: { tool } });
+  }
+  return { maxAttempts, firstDelayMs, factor, maxDelayMs, ...(retryOn ? { retryOn } : {}) };
+}
+
+function concurrencyOf(tool: string, concurrency: number | undefined): number | undefined {
+  if (concurrency === undefined || (Number.isSafeInteger(concurrency) && concurrency >= 1)) return concurrency;
+  throw new InvalidToolError(
+    `The tool "${tool}" has concurrency: ${String(concurrency)}. Give a whole number from 1 on, or leave it out for no limit.`,
+    { details: { tool } },
+  );
 }

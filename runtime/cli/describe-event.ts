@@ -9,6 +9,7 @@ const VIA = {
   answer: "",
   reconcile: " (found by asking afterwards)",
   operator: " (by an operator's word)",
+  timer: " (its time has come)",
 } as const;
 
 /** One event in a sentence, for a terminal. */
@@ -22,6 +23,8 @@ export function describeEvent(event: JournalEvent): string {
       return `node ${event.data.node} finished: ${brief(event.data.update)}`;
     case "node_failed":
       return `node ${event.data.node} failed: ${visible(event.data.error.message)}`;
+    case "node_retried":
+      return `node ${event.data.node} failed and runs again at ${time(event.data.dueAt)}: ${visible(event.data.error.message)}`;
     case "route_taken":
       return `went on to ${brief(event.data.to)}`;
     case "superstep_finished":
@@ -34,6 +37,10 @@ export function describeEvent(event: JournalEvent): string {
       return `${event.data.name} ${brief(event.data.input)} waits for people${verdict(event.data.verdict)}`;
     case "effect_intended":
       return `${event.data.name} ${brief(event.data.input)} is about to be called${verdict(event.data.verdict)}`;
+    case "timer_set":
+      return `sleeps until ${time(event.data.dueAt)}`;
+    case "effect_retried":
+      return `${event.data.name} ${brief(event.data.input)} failed and is called again at ${time(event.data.dueAt)}: ${visible(event.data.error.message)}`;
     case "effect_repeated":
       return `${effectNameOf(event.data.effect)} is repeated after ${event.data.why === "crash" ? "a crash" : "an operator's word"}`;
     case "effect_finished":
@@ -48,6 +55,12 @@ export function describeEvent(event: JournalEvent): string {
       return `${event.data.kind} sent to ${event.data.to} on ${event.data.subject}`;
     case "run_parked":
       return `parked, waits for ${event.data.waits.map((wait) => wait.kind).join(", ")}`;
+    case "cancel_requested":
+      return `${visible(event.data.by.id)} asked that it end: ${visible(event.data.reason)}`;
+    case "run_quarantined":
+      return `put in quarantine: it crashed ${String(event.data.crashes)} workers that did nothing else`;
+    case "run_released":
+      return `released by ${visible(event.data.by.id)}: ${visible(event.data.reason)}`;
     case "run_cancelled":
       return `cancelled by ${visible(event.data.by.id)}: ${visible(event.data.reason)}`;
     case "run_finished":
@@ -65,4 +78,8 @@ function verdict(of: Verdict | undefined): string {
   if (!of) return "";
   const rules = of.rules.map((rule) => rule.id).join(", ");
   return ` [${of.decision}${rules === "" ? "" : ` by ${rules}`}]`;
+}
+
+function time(at: number): string {
+  return `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }

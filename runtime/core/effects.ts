@@ -7,8 +7,13 @@ import { z } from "zod";
 export const EFFECT_CLASSES = ["read", "idempotent", "compensatable", "irreversible"] as const;
 export type EffectClass = (typeof EFFECT_CLASSES)[number];
 
+/** True where a call may simply be made again when nobody knows whether it happened. */
+export function isRepeatable(effect: EffectClass): boolean {
+  return effect === "read" || effect === "idempotent";
+}
+
 /** The kinds of calls out of a node execution that the journal records. */
-export const EFFECT_KINDS = ["tool", "ask", "memory", "model", "human", "clock", "random", "id"] as const;
+export const EFFECT_KINDS = ["tool", "ask", "memory", "model", "human", "timer", "clock", "random", "id"] as const;
 export type EffectKind = (typeof EFFECT_KINDS)[number];
 
 /**

@@ -50,6 +50,10 @@ const wait = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("doubt"), effect: z.string() }),
   z.object({ kind: z.literal("human"), effect: z.string(), question: z.string() }),
   z.object({ kind: z.literal("timer"), effect: z.string(), dueAt: z.int() }),
+  /** A call, or a node (`effect` is its key then), that failed and is tried again. */
+  z.object({ kind: z.literal("retry"), effect: z.string(), dueAt: z.int() }),
+  /** A call that other calls keep from being made: as many as may be under way at once are. */
+  z.object({ kind: z.literal("turn"), effect: z.string(), of: z.string(), dueAt: z.int() }),
 ]);
 
 /** How one channel changed in a superstep. `by` names the node execution whose recorded update holds the value. */
@@ -75,8 +79,15 @@ export const eventSchemas = {
      */
     cause: startCause.optional(),
     depth: z.int().nonnegative(),
+    /** When the run has to have ended, at the latest. */
+    deadline: z.int().optional(),
   }),
-  attempt_started: z.object({ epoch: z.int().positive(), worker: z.string() }),
+  attempt_started: z.object({
+    epoch: z.int().positive(),
+    worker: z.string(),
+    /** When the lease was granted, by the database's clock: what earlier attempts began, they began before. */
+    claimedAt: z.int().optional(),
+  }),
   node_finished: z.object({
     node: z.string(),
     name: z.string(),
@@ -84,6 +95,16 @@ export const eventSchemas = {
     ms: z.number(),
   }),
   node_failed: z.object({ node: z.string(), name: z.string(), error: errorRecord, ms: z.number() }),
+  /** The node failed and runs again from `dueAt` on; what its calls gave is kept, what failed is called again. */
+  node_retried: z.object({
+    node: z.string(),
+    name: z.string(),
+    /** How many times it has failed. */
+    failures: z.int().positive(),
+    error: errorRecord,
+    dueAt: z.int(),
+    ms: z.number(),
+  }),
   route_taken: z.object({ route: z.string(), to: value }),
   superstep_finished: z.object({
     /** The enclosing key: empty for the run's own graph, a node key for a subgraph. */
@@ -112,13 +133,25 @@ export const eventSchemas = {
     /** The run that will answer an ask. */
     child: z.string().optional(),
   }),
+  /** A call that ends by itself at a time: a sleep. */
+  timer_set: z.object({ ...proposal, dueAt: z.int() }),
+  /** A call failed and is made again from `dueAt` on, because its tool says so. */
+  effect_retried: z.object({
+    ...proposal,
+    verdict: verdictSchema.optional(),
+    /** How many times it has failed. */
+    failures: z.int().positive(),
+    error: errorRecord,
+    dueAt: z.int(),
+    ms: z.number(),
+  }),
   /** A call whose end was not recorded is made once more, because its class allows it. */
   effect_repeated: z.object({ effect: z.string(), why: z.enum(["crash", "operator"]) }),
   effect_finished: z.object({
     effect: z.string(),
     outcome,
     ms: z.number(),
-    via: z.enum(["call", "reconcile", "operator", "answer"]),
+    via: z.enum(["call", "reconcile", "operator", "answer", "timer"]),
     /** The mailbox message that carried the end, where one did. */
     message: z.string().optional(),
     /** For an answer: the answering run's last event. */
@@ -157,6 +190,17 @@ export const eventSchemas = {
     run: z.string().optional(),
   }),
   run_parked: z.object({ waits: z.array(wait) }),
+  /** Somebody asked that the run end: from here on nothing new is called, and what was started is settled. */
+  cancel_requested: z.object({
+    by: actorSchema,
+    reason: z.string(),
+    message: z.string(),
+    /** For a run whose asker has ended: the asker's event. */
+    cause: eventRef.optional(),
+  }),
+  /** The run crashed every worker that had it, each time alone: nobody takes it before a person has looked. */
+  run_quarantined: z.object({ crashes: z.int().positive() }),
+  run_released: z.object({ by: actorSchema, reason: z.string(), message: z.string() }),
   run_cancelled: z.object({ by: actorSchema, reason: z.string(), message: z.string() }),
   run_finished: z.object({ output: value }),
   run_failed: z.object({ error: errorRecord }),
@@ -196,6 +240,6 @@ export type Proposal = Pick<
 export type Cursor = Readonly<Record<string, number>>;
 
 /** What a run is doing. The last three are ends: nothing follows them. */
-export const RUN_STATUSES = ["ready", "running", "parked", "finished", "failed", "cancelled"] as const;
+export const RUN_STATUSES = ["ready", "running", "parked", "quarantined", "finished", "failed", "cancelled"] as const;
 export type RunStatus = (typeof RUN_STATUSES)[number];
 export const ENDED_STATUSES: readonly RunStatus[] = ["finished", "failed", "cancelled"];

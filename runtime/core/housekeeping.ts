@@ -1,13 +1,31 @@
 import type { SignedEnvelope } from "./bus.ts";
 
+/** A worker, as others know it. */
+export interface WorkerRow {
+  readonly worker: string;
+  /** The key with which it signs messages (SPKI, PEM). */
+  readonly publicKey: string;
+  /** The names of its agents. */
+  readonly agents: readonly string[];
+  /** Their versions. */
+  readonly versions: readonly string[];
+}
+
 /** What workers do for everybody beside their runs. All of it may be repeated, by any worker, at any time. */
 export interface Housekeeping {
-  /** Makes known that a worker is there, which agents it runs, and the key with which it signs (SPKI, PEM). */
-  registerWorker(worker: string, publicKey: string, agents: readonly string[]): Promise<void>;
+  /** Makes known that a worker is there, and what it runs. */
+  registerWorker(worker: WorkerRow): Promise<void>;
   workerSeen(worker: string): Promise<void>;
   workerGone(worker: string): Promise<void>;
   /** The public key of a worker that is or was there, or null. */
   workerKey(worker: string): Promise<string | null>;
+  /**
+   * Makes runs ready whose worker has not renewed its lease, apart from `except`, and counts it as a crash where the
+   * worker was not seen since.
+   */
+  freeLeftBehind(except: readonly string[]): Promise<void>;
+  /** True if runs of these versions of agents wait that are suspected of having crashed their worker. */
+  suspectsWait(versions: readonly string[]): Promise<boolean>;
   /** Makes runs ready whose timer is due, by the database's clock. */
   wakeDueRuns(): Promise<void>;
   /** Ends approvals whose time to decide is over, by the database's clock: a fault is always a no. */

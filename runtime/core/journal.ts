@@ -1,4 +1,4 @@
-import type { JournalEvent, NewEvent, RunStatus, StartCause, Wait } from "./events.ts";
+import type { EventRef, JournalEvent, NewEvent, RunStatus, StartCause, Wait } from "./events.ts";
 import type { SignedEnvelope } from "./bus.ts";
 import type { JsonValue } from "./json.ts";
 import type { Actor } from "./people.ts";
@@ -60,7 +60,17 @@ export type ViewWrite =
     }
   /** The run ended: nobody need answer any more. */
   | { readonly view: "questions_voided" }
-  | { readonly view: "message_out"; readonly message: SignedEnvelope };
+  | { readonly view: "message_out"; readonly message: SignedEnvelope }
+  /** The run that asked has ended: what it asked for is not wanted any more. */
+  | {
+      readonly view: "child_cancelled";
+      readonly child: string;
+      /** The message that is to start the child, should it not have arrived yet. */
+      readonly ask: string;
+      readonly by: Actor;
+      readonly reason: string;
+      readonly cause: EventRef;
+    };
 
 export interface AppendOptions {
   /** The run's status after these events. Default: unchanged. */
@@ -96,6 +106,38 @@ export interface NewRun {
   readonly depth: number;
   readonly input: JsonValue;
   readonly cause?: StartCause;
+  /** When it has to have ended, at the latest (epoch ms). */
+  readonly deadline?: number | null;
+}
+
+/** Which runs a worker takes with regard to crashes: a run is suspected while nobody knows whether it crashed its worker. */
+export type Take = "all" | "sound" | "suspects";
+
+/** Who claims, and what it can go on with. */
+export interface Claimant {
+  readonly worker: string;
+  readonly leaseMs: number;
+  /** The versions of agents that it has. A run that is to be stopped is claimed whatever its version. */
+  readonly versions: readonly string[];
+  /** A worker that takes suspects does nothing else at the same time. */
+  readonly take: Take;
+}
+
+/** At most so many runs of one agent may be under way at once, on all workers together. */
+export interface AgentLimit {
+  readonly agent: string;
+  readonly version: string;
+  readonly atMost: number;
+}
+
+export interface ClaimAny extends Claimant {
+  readonly limit: number;
+  /** Leaves alone what has not been due for so long. */
+  readonly olderThanMs: number;
+  /** How many runs of a version this worker takes at most; default: no bound but the limit. */
+  readonly room?: ReadonlyMap<string, number>;
+  /** For versions of these agents. */
+  readonly limits?: readonly AgentLimit[];
 }
 
 /** What a claim gives: the lease on a run, and what is needed to go on with it. */
@@ -106,6 +148,10 @@ export interface Claim {
   readonly parent: string | null;
   /** Monotonic milliseconds until which the lease certainly holds, by this process's clock. */
   readonly deadlineMs: number;
+  /** When the lease was granted: the database's clock (epoch ms), and this process's monotonic clock at or after it. */
+  readonly claimedAt: { readonly epochMs: number; readonly monotonicMs: number };
+  /** How many workers it has crashed that did nothing else. */
+  readonly soloCrashes: number;
 }
 
 /** What became of leases that were to be extended. */
@@ -121,7 +167,7 @@ export interface Renewed {
 
 export interface MailboxMessage {
   readonly id: string;
-  readonly kind: "approval" | "answer" | "doubt" | "cancel" | "human";
+  readonly kind: "approval" | "answer" | "doubt" | "cancel" | "release" | "human";
   readonly data: JsonValue;
 }
 
@@ -135,20 +181,10 @@ export interface Journal {
   create(run: NewRun, claimFor?: { readonly worker: string; readonly leaseMs: number }): Promise<Claim | null>;
   /** The run that was started with this agent and key, and its input; null if there is none. */
   startedWith(agent: string, key: string): Promise<{ readonly run: string; readonly input: JsonValue } | null>;
-  /** Claims those of the runs that are ready and due, or whose lease has expired. */
-  claim(runs: readonly string[], worker: string, leaseMs: number): Promise<Claim[]>;
-  /**
-   * Claims up to `limit` runs of these agents that have been due since `olderThanMs`, or whose lease has expired
-   * and which are not among `except`.
-   */
-  claimAny(
-    agents: readonly string[],
-    worker: string,
-    leaseMs: number,
-    limit: number,
-    olderThanMs: number,
-    except?: readonly string[],
-  ): Promise<Claim[]>;
+  /** Claims those of the runs that are ready and due. With a limit, only as many as its agent may still have under way. */
+  claim(runs: readonly string[], claimant: Claimant, limit?: AgentLimit): Promise<Claim[]>;
+  /** Claims what is ready and due, the agents in turn, so that one with a long queue does not keep others waiting. */
+  claimAny(claim: ClaimAny): Promise<Claim[]>;
   /** Extends leases. Waits for nobody: a row that somebody else holds costs no other run its lease. */
   renew(heads: readonly RunHead[], worker: string, leaseMs: number): Promise<Renewed>;
   /**
@@ -157,6 +193,8 @@ export interface Journal {
    * the run makes it due at once.
    */
   release(head: RunHead, options?: { readonly endedEarly?: boolean }): Promise<void>;
+  /** Which of these runs have messages that are not in their events yet. */
+  withMail(runs: readonly string[]): Promise<string[]>;
   /** A run's events after `after`, in order. */
   read(run: string, after?: number): Promise<JournalEvent[]>;
   /** What has arrived for a run and is not in its events yet, and how far that reaches. */

@@ -1,6 +1,20 @@
+import { isRepeatable } from "./effects.ts";
 import type { EffectOutcome, EventData, JournalEvent, Proposal, RunStatus, Wait } from "./events.ts";
 import type { JsonValue } from "./json.ts";
 import type { Verdict } from "./verdict.ts";
+
+/** A call that has a recorded start. Times are the database's (epoch ms). */
+interface BegunCall {
+  /** The idempotency key that it was started with. */
+  readonly id: string;
+  /**
+   * When the lease of the attempt that began it had certainly ended, so that nothing of that attempt can begin the
+   * call any more; null while that attempt lasts.
+   */
+  readonly leftAt: number | null;
+  /** From when on nothing of it can still arrive; null if no attempt has waited for that yet. */
+  readonly settledAt: number | null;
+}
 
 /** How far one effect has got, as the journal tells it. */
 export type EffectRecord = { readonly proposal: Proposal; readonly firstSeq: number; readonly firstAt: number } & (
@@ -11,19 +25,25 @@ export type EffectRecord = { readonly proposal: Proposal; readonly firstSeq: num
       readonly verdict: Verdict;
       readonly decided: DecidedApproval | null;
     }
-  | { readonly status: "intended"; readonly id: string; readonly intendedAt: number; readonly child: string | null }
-  | {
+  | ({ readonly status: "intended"; readonly child: string | null } & BegunCall)
+  | ({
       readonly status: "doubted";
-      readonly id: string;
-      readonly intendedAt: number;
       readonly reason: string;
       readonly resolution: EventData<"doubt_resolved"> | null;
-    }
+    } & BegunCall)
+  | { readonly status: "timed"; readonly dueAt: number }
+  | { readonly status: "retrying"; readonly failures: number; readonly dueAt: number }
   | { readonly status: "refused"; readonly verdict: Verdict }
   | { readonly status: "finished"; readonly outcome: EffectOutcome }
 );
 
 export type DecidedApproval = EventData<"approval_decided">;
+
+/** A node execution that failed and is to run again. */
+export interface NodeRetry {
+  readonly failures: number;
+  readonly dueAt: number;
+}
 
 /** What a run has come to: a function of its events and of nothing else. */
 export interface RunRecord {
@@ -32,7 +52,13 @@ export interface RunRecord {
   waits: readonly Wait[];
   /** The recorded updates of finished node executions, by node key. */
   readonly nodes: Map<string, JsonValue>;
+  /** Node executions that failed and are tried again, by node key. */
+  readonly retries: Map<string, NodeRetry>;
   readonly effects: Map<string, EffectRecord>;
+  /** The effects that have no end yet. */
+  readonly open: Set<string>;
+  /** How many times a failed call was forgotten, so that a retried node makes it anew. */
+  readonly forgotten: Map<string, number>;
   /** The effects of each node execution that have an end, in the order of their ends. */
   readonly ends: Map<string, string[]>;
   readonly routes: Map<string, JsonValue>;
@@ -40,6 +66,8 @@ export interface RunRecord {
   readonly supersteps: Map<string, string>;
   /** Mailbox messages that are events already. */
   readonly messages: Set<string>;
+  /** Set once somebody asked that the run end. */
+  cancel: EventData<"cancel_requested"> | null;
   attempts: number;
 }
 
@@ -49,11 +77,15 @@ export function emptyRecord(): RunRecord {
     status: "ready",
     waits: [],
     nodes: new Map(),
+    retries: new Map(),
     effects: new Map(),
+    open: new Set(),
+    forgotten: new Map(),
     ends: new Map(),
     routes: new Map(),
     supersteps: new Map(),
     messages: new Set(),
+    cancel: null,
     attempts: 0,
   };
 }
@@ -68,11 +100,16 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
       record.attempts++;
       record.status = "running";
       record.waits = [];
+      leave(record, event.data.claimedAt ?? event.at);
       return;
     case "node_finished":
       record.nodes.set(event.data.node, event.data.update);
       return;
     case "node_failed":
+      return;
+    case "node_retried":
+      record.retries.set(event.data.node, { failures: event.data.failures, dueAt: event.data.dueAt });
+      forgetFailed(record, event.data.node);
       return;
     case "route_taken":
       record.routes.set(event.data.route, event.data.to);
@@ -97,7 +134,7 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
       return;
     }
     case "effect_held":
-      record.effects.set(event.data.effect, {
+      put(record, event.data.effect, {
         ...first(event),
         status: "held",
         approval: event.data.approval,
@@ -108,12 +145,26 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
       return;
     case "effect_intended": {
       const before = record.effects.get(event.data.effect);
-      record.effects.set(event.data.effect, {
-        ...(before ? { proposal: before.proposal, firstSeq: before.firstSeq, firstAt: before.firstAt } : first(event)),
+      put(record, event.data.effect, {
+        ...(before ? begun(before) : first(event)),
         status: "intended",
         id: event.data.id,
-        intendedAt: event.at,
+        leftAt: null,
+        settledAt: null,
         child: event.data.child ?? null,
+      });
+      return;
+    }
+    case "timer_set":
+      put(record, event.data.effect, { ...first(event), status: "timed", dueAt: event.data.dueAt });
+      return;
+    case "effect_retried": {
+      const before = record.effects.get(event.data.effect);
+      put(record, event.data.effect, {
+        ...(before ? begun(before) : first(event)),
+        status: "retrying",
+        failures: event.data.failures,
+        dueAt: event.data.dueAt,
       });
       return;
     }
@@ -121,13 +172,12 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
       const before = record.effects.get(event.data.effect);
       // From here on it is a call like any other that has begun: if no end follows, it is in doubt once more.
       if (before?.status === "intended" || before?.status === "doubted") {
-        record.effects.set(event.data.effect, {
-          proposal: before.proposal,
-          firstSeq: before.firstSeq,
-          firstAt: before.firstAt,
+        put(record, event.data.effect, {
+          ...begun(before),
           status: "intended",
           id: before.id,
-          intendedAt: event.at,
+          leftAt: null,
+          settledAt: null,
           child: null,
         });
       }
@@ -137,9 +187,7 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
       const before = record.effects.get(event.data.effect);
       if (before) {
         end(record, before.proposal.node, event.data.effect, {
-          proposal: before.proposal,
-          firstSeq: before.firstSeq,
-          firstAt: before.firstAt,
+          ...begun(before),
           status: "finished",
           outcome: event.data.outcome,
         });
@@ -150,13 +198,12 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
     case "effect_doubted": {
       const before = record.effects.get(event.data.effect);
       if (before?.status === "intended") {
-        record.effects.set(event.data.effect, {
-          proposal: before.proposal,
-          firstSeq: before.firstSeq,
-          firstAt: before.firstAt,
+        put(record, event.data.effect, {
+          ...begun(before),
           status: "doubted",
           id: before.id,
-          intendedAt: before.intendedAt,
+          leftAt: before.leftAt,
+          settledAt: before.settledAt,
           reason: event.data.reason,
           resolution: null,
         });
@@ -165,14 +212,14 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
     }
     case "doubt_resolved": {
       const before = record.effects.get(event.data.effect);
-      if (before?.status === "doubted") record.effects.set(event.data.effect, { ...before, resolution: event.data });
+      if (before?.status === "doubted") put(record, event.data.effect, { ...before, resolution: event.data });
       record.messages.add(event.data.message);
       return;
     }
     case "approval_decided": {
       const before = record.effects.get(event.data.effect);
       if (before?.status === "held" && before.approval === event.data.approval) {
-        record.effects.set(event.data.effect, { ...before, decided: event.data });
+        put(record, event.data.effect, { ...before, decided: event.data });
       }
       record.messages.add(event.data.message);
       return;
@@ -182,6 +229,17 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
     case "run_parked":
       record.status = "parked";
       record.waits = event.data.waits;
+      for (const wait of event.data.waits) if (wait.kind === "timer") settle(record, wait.effect, wait.dueAt);
+      return;
+    case "cancel_requested":
+      record.cancel = event.data;
+      record.messages.add(event.data.message);
+      return;
+    case "run_quarantined":
+      record.status = "quarantined";
+      return;
+    case "run_released":
+      record.messages.add(event.data.message);
       return;
     case "run_cancelled":
       record.status = "cancelled";
@@ -226,11 +284,55 @@ function first(event: JournalEvent & { readonly data: Proposal }): {
   };
 }
 
+function begun({ proposal, firstSeq, firstAt }: EffectRecord): {
+  proposal: Proposal;
+  firstSeq: number;
+  firstAt: number;
+} {
+  return { proposal, firstSeq, firstAt };
+}
+
+function put(record: RunRecord, effect: string, recorded: EffectRecord): void {
+  record.effects.set(effect, recorded);
+  if (recorded.status === "finished" || recorded.status === "refused") record.open.delete(effect);
+  else record.open.add(effect);
+}
+
+/** A later attempt has the lease now: what the attempts before it have started, they started before. */
+function leave(record: RunRecord, at: number): void {
+  for (const effect of record.open) {
+    const open = record.effects.get(effect);
+    if (open?.status !== "intended" && open?.status !== "doubted") continue;
+    if (open.leftAt === null) record.effects.set(effect, { ...open, leftAt: at });
+  }
+}
+
+/** The run waits until nothing of a call can still arrive. */
+function settle(record: RunRecord, effect: string, at: number): void {
+  const open = record.effects.get(effect);
+  if (open?.status !== "intended" && open?.status !== "doubted") return;
+  record.effects.set(effect, { ...open, settledAt: open.settledAt ?? at });
+}
+
+/** Calls that may be repeated and failed are made anew when their node is; what else was recorded stays. */
+function forgetFailed(record: RunRecord, node: string): void {
+  const ends = record.ends.get(node);
+  if (!ends) return;
+  const kept = ends.filter((effect) => {
+    const ended = record.effects.get(effect);
+    if (ended?.status !== "finished" || ended.outcome.ok || !isRepeatable(ended.proposal.class)) return true;
+    record.effects.delete(effect);
+    record.forgotten.set(effect, (record.forgotten.get(effect) ?? 0) + 1);
+    return false;
+  });
+  record.ends.set(node, kept);
+}
+
 function end(record: RunRecord, node: string, effect: string, ended: EffectRecord): void {
   const before = record.effects.get(effect)?.status;
   // An effect ends once: what the code was given first is what it is given always.
   if (before === "finished" || before === "refused") return;
-  record.effects.set(effect, ended);
+  put(record, effect, ended);
   const ends = record.ends.get(node);
   if (ends) ends.push(effect);
   else record.ends.set(node, [effect]);

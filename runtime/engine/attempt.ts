@@ -1,25 +1,27 @@
 import type { Clock } from "../core/clock.ts";
 import { deferred } from "../core/deferred.ts";
 import type { ErrorRecord } from "../core/errors.ts";
-import type { EffectOutcome, EventData, NewEvent, Proposal, RunStatus, Wait } from "../core/events.ts";
+import type { EffectOutcome, EventData, JournalEvent, NewEvent, Proposal, RunStatus, Wait } from "../core/events.ts";
 import type { SignedEnvelope } from "../core/bus.ts";
 import type { Appended, AppendOptions, Claim, Journal, RunHead, ViewWrite } from "../core/journal.ts";
 import type { Judge } from "../core/judge.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Actor } from "../core/people.ts";
 import { applyEvent, emptyRecord, type RunRecord } from "../core/run-record.ts";
+import type { Turn, Turns } from "../core/turns.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Call } from "./call.ts";
 import { decodeState } from "./codec.ts";
 import { divergence } from "./divergence.ts";
-import { LeaseLostError, RecordIncompleteError } from "./errors.ts";
+import { LeaseLostError, RecordIncompleteError, RunCancelledError, RunDeadlineError } from "./errors.ts";
 import { frontierOf, type BegunNode, type Frontier } from "./frontier.ts";
 import { takeOver } from "./incoming.ts";
 import type { OpenCallTool } from "./investigate.ts";
 import type { Mailer } from "./mailer.ts";
 import { NodeExecution } from "./node-execution.ts";
+import { LONGEST_TIMER_MS } from "./longest-timer.ts";
 import { OpenCalls } from "./open-calls.ts";
-import { answerOf } from "./outgoing.ts";
+import { answerOf, askIds } from "./outgoing.ts";
 import { recordableError } from "./recordable-error.ts";
 
 export interface Limits {
@@ -39,6 +41,7 @@ export interface AttemptServices {
   readonly journal: Journal;
   readonly judge: Judge;
   readonly mailer: Mailer;
+  readonly turns: Turns;
   readonly clock: Clock;
   readonly worker: string;
   readonly limits: Limits;
@@ -55,6 +58,11 @@ export interface Runnable {
   /** What is needed to find out what became of a call that the graph made; undefined if the tool is gone. */
   openCallTool(proposal: Proposal): OpenCallTool | undefined;
 }
+
+/** Why a run ends before its graph does. */
+type Stop =
+  | { readonly kind: "cancelled"; readonly request: EventData<"cancel_requested"> }
+  | { readonly kind: "deadline"; readonly deadline: number };
 
 /**
  * One attempt at a run, from a claim of its lease to its park or end.
@@ -74,12 +82,15 @@ export class Attempt {
   /** One for each call under way. */
   readonly #calls = new Set<AbortController>();
   readonly #aborted = deferred<never>();
+  readonly #stopped = deferred<undefined>();
   readonly #allBegun = deferred<undefined>();
   /** Recorded node executions that have not finished and that the graph has not begun again. */
   #missing = new Map<string, BegunNode>();
   #frontier: Frontier | null = null;
   #open: OpenCalls | null = null;
   #abortedBy: { readonly error: unknown } | null = null;
+  #stop: Stop | null = null;
+  readonly #claimedAt: Claim["claimedAt"];
   #over = false;
   #deadlineMs: number;
   #mailboxTaken = 0;
@@ -95,6 +106,7 @@ export class Attempt {
     this.limits = services.limits;
     this.#services = services;
     this.#deadlineMs = claim.deadlineMs;
+    this.#claimedAt = claim.claimedAt;
     this.#aborted.promise.catch(() => undefined);
   }
 
@@ -118,11 +130,35 @@ export class Attempt {
     return new Attempt(claim, record, services);
   }
 
+  /**
+   * Milliseconds since the epoch by the database's clock, as it was when the lease was granted and has gone on since:
+   * all workers agree on it, whatever their own clocks say.
+   */
+  now(): number {
+    return this.#claimedAt.epochMs + this.clock.monotonicMs() - this.#claimedAt.monotonicMs;
+  }
+
+  get turns(): Turns {
+    return this.#services.turns;
+  }
+
+  /** A turn that could not be given back ends by itself. */
+  giveTurn(turn: Turn): void {
+    this.turns.give(turn).catch((error: unknown) => {
+      this.#services.onTrouble("a turn was not given back", recordableError(error), { of: turn.of, run: turn.run });
+    });
+  }
+
+  /** A call is made now. */
+  begins(effect: string): void {
+    this.#open?.begins(effect, this.now());
+  }
+
   /** A call begins: its signal aborts when the attempt does. */
   beginCall(): AbortController {
     const controller = new AbortController();
     this.#calls.add(controller);
-    if (this.over) controller.abort();
+    if (this.over || this.stopping) controller.abort();
     return controller;
   }
 
@@ -142,6 +178,11 @@ export class Attempt {
   /** True once nothing of this attempt may be recorded any more. */
   get over(): boolean {
     return this.#over || this.#abortedBy !== null;
+  }
+
+  /** True once the run is to end: nothing new is called, and what was started is settled. */
+  get stopping(): boolean {
+    return this.#stop !== null;
   }
 
   /** True if a node execution waits for somebody or something else. */
@@ -173,7 +214,7 @@ export class Attempt {
 
   append(events: readonly NewEvent[], options?: AppendOptions): Appended {
     const appended = this.#services.journal.append(this.head, events, options);
-    for (const event of appended.events) this.#open?.follow(event);
+    for (const event of appended.events) this.#open?.follow(event, this.now());
     this.#lastAppend = appended.durable.catch((error: unknown) => {
       this.abort(error);
     });
@@ -212,7 +253,7 @@ export class Attempt {
     const execution = new NodeExecution(this, key, recorded);
     this.#executions.add(execution);
     // LangGraph goes on for a while after an abort: what it begins now is not for this attempt any more.
-    if (this.over) execution.abandon();
+    if (this.over || this.stopping) execution.abandon();
     if (this.#missing.delete(key) && this.#missing.size === 0) this.#allBegun.resolve(undefined);
     return execution;
   }
@@ -237,41 +278,118 @@ export class Attempt {
   }
 
   /**
+   * Ends the run before its graph does: the signals of calls under way abort, the code hears nothing more, and what
+   * was started is settled and recorded before the run ends.
+   */
+  #stopFor(stop: Stop): void {
+    if (this.over || this.#stop) return;
+    this.#stop = stop;
+    for (const controller of this.#calls) controller.abort();
+    for (const execution of this.#executions) execution.abandon();
+    this.#stopped.resolve(undefined);
+  }
+
+  /** Looks whether somebody has cancelled the run while it is under way; all else can wait for the next attempt. */
+  async lookForCancel(): Promise<void> {
+    if (this.over || this.#stop) return;
+    const { messages } = await this.#services.journal.mailbox(this.head.run);
+    const { events } = takeOver(
+      this.record,
+      messages.filter(({ kind }) => kind === "cancel"),
+    );
+    for (const event of events) {
+      if (event.type !== "cancel_requested" || this.#isOver() || this.#stop) continue;
+      for (const placed of this.append([event]).events) applyEvent(this.record, placed);
+      this.#stopFor({ kind: "cancelled", request: event.data });
+    }
+  }
+
+  // A method, because the compiler does not believe that a property changes while we wait.
+  #isOver(): boolean {
+    return this.over;
+  }
+
+  /**
    * Runs the attempt to its park or end.
    *
+   * @param agent null where this worker does not have it: then the run can only be stopped
    * @returns the run's status after it: `ready` means that something arrived while it parked.
    * @throws what ended the attempt without a record of its own: the lease, the database.
    */
-  async run(agent: Runnable): Promise<RunStatus> {
-    const cancelled = await this.#takeMail();
+  async run(agent: Runnable | null): Promise<RunStatus> {
+    await this.#takeMail();
     await this.#assertGoing();
-    if (cancelled) {
-      const by = `${cancelled.by.id} cancelled it: ${cancelled.reason}`;
-      const outcome: EffectOutcome = { ok: false, error: { name: "RunCancelled", message: by } };
-      return this.#end("cancelled", { type: "run_cancelled", data: cancelled }, outcome);
-    }
+    const deadline = this.#watchDeadline();
     let output: JsonValue | undefined;
     let failure: ErrorRecord | null = null;
     try {
-      output = await Promise.race([agent.invoke(this.input, this), this.#aborted.promise]);
+      if (!this.#isStopping() && agent) {
+        output = await Promise.race([agent.invoke(this.input, this), this.#aborted.promise, this.#stopped.promise]);
+      }
     } catch (error) {
       failure = recordableError(error);
+    } finally {
+      clearTimeout(deadline);
     }
     await this.#settled();
+    const openCallTool = (proposal: Proposal): OpenCallTool | undefined => agent?.openCallTool(proposal);
+    if (this.#stop) return this.#endStopped(this.#stop, openCallTool);
+    if (!agent) throw new Error(`The run ${this.head.run} was claimed without its agent, and is not to be stopped.`);
     const waits = [...this.#executions].flatMap((execution) => execution.waits);
     if (!failure && waits.length === 0 && this.missingNode) {
       const { node, effect } = this.missingNode;
       failure = recordableError(divergence(this, { recorded: effect, node, asked: null }));
     }
-    if (failure) {
-      const error = { ...failure };
-      const open = await this.#open?.settle(this, (proposal) => agent.openCallTool(proposal));
-      if (open && open.length > 0) return this.#park(open);
-      return this.#end("failed", { type: "run_failed", data: { error } }, { ok: false, error });
-    }
+    if (failure) return this.#endFailed({ ...failure }, openCallTool);
     if (waits.length > 0) return this.#park(waits);
     const value = output ?? null;
     return this.#end("finished", { type: "run_finished", data: { output: value } }, { ok: true, value });
+  }
+
+  #isStopping(): boolean {
+    return this.stopping;
+  }
+
+  /** Stops the run when its deadline comes, or at once if it has passed. */
+  #watchDeadline(): NodeJS.Timeout | undefined {
+    const deadline = this.record.started?.deadline;
+    if (deadline === undefined || this.#stop) return undefined;
+    const leftMs = deadline - this.now();
+    if (leftMs <= 0) {
+      this.#stopFor({ kind: "deadline", deadline });
+      return undefined;
+    }
+    // No attempt lasts longer than a timer can.
+    if (leftMs > LONGEST_TIMER_MS) return undefined;
+    return setTimeout(() => {
+      this.#stopFor({ kind: "deadline", deadline });
+    }, Math.ceil(leftMs));
+  }
+
+  async #endStopped(stop: Stop, toolOf: (proposal: Proposal) => OpenCallTool | undefined): Promise<RunStatus> {
+    if (stop.kind === "deadline") {
+      const at = new Date(stop.deadline).toISOString();
+      const error = new RunDeadlineError(
+        `The run of ${this.head.agent} had to have ended by ${at}, and had not. What it had started is settled, and nothing more is called. Start it again with more time if it is still wanted.`,
+        { details: { run: this.head.run, deadline: stop.deadline } },
+      );
+      return this.#endFailed(recordableError(error), toolOf);
+    }
+    const open = await this.#open?.settle(this, toolOf);
+    if (open && open.length > 0) return this.#park(open);
+    const { by, reason, message } = stop.request;
+    const error = recordableError(
+      new RunCancelledError(`${by.id} cancelled the run of ${this.head.agent}: ${reason}`, {
+        details: { run: this.head.run },
+      }),
+    );
+    return this.#end("cancelled", { type: "run_cancelled", data: { by, reason, message } }, { ok: false, error });
+  }
+
+  async #endFailed(error: ErrorRecord, toolOf: (proposal: Proposal) => OpenCallTool | undefined): Promise<RunStatus> {
+    const open = await this.#open?.settle(this, toolOf);
+    if (open && open.length > 0) return this.#park(open);
+    return this.#end("failed", { type: "run_failed", data: { error } }, { ok: false, error });
   }
 
   /** Lets everything that was asked for come back and be recorded; what is asked for from now on is not heard. */
@@ -295,9 +413,9 @@ export class Attempt {
   }
 
   /** Takes what has arrived for the run into its events, in order, each once. */
-  async #takeMail(): Promise<EventData<"run_cancelled"> | null> {
+  async #takeMail(): Promise<void> {
     const { messages, upTo } = await this.#services.journal.mailbox(this.head.run);
-    const { events, cancelled, unexpected } = takeOver(this.record, messages);
+    const { events, unexpected } = takeOver(this.record, messages);
     for (const message of unexpected) {
       this.#services.onTrouble(
         "a message was set aside: the run does not wait for it",
@@ -308,18 +426,22 @@ export class Attempt {
     this.#mailboxTaken = upTo;
     const started: NewEvent = {
       type: "attempt_started",
-      data: { epoch: this.head.epoch, worker: this.#services.worker },
+      data: { epoch: this.head.epoch, worker: this.#services.worker, claimedAt: this.#claimedAt.epochMs },
     };
     for (const event of this.append([started, ...events]).events) applyEvent(this.record, event);
-    this.#open = new OpenCalls(this.record);
+    this.#open = new OpenCalls(this.record, this.#claimedAt.epochMs);
     this.#frontier = frontierOf(this.record);
     this.#missing = new Map(this.#frontier.begun);
     if (this.#missing.size === 0) this.#allBegun.resolve(undefined);
-    return cancelled;
+    if (this.record.cancel) this.#stopFor({ kind: "cancelled", request: this.record.cancel });
   }
 
   async #park(waits: readonly Wait[]): Promise<RunStatus> {
-    const timers = waits.flatMap((wait) => (wait.kind === "timer" ? [wait.dueAt] : []));
+    const deadline = this.#stop ? undefined : this.record.started?.deadline;
+    const timers = [
+      ...waits.flatMap((wait) => ("dueAt" in wait ? [wait.dueAt] : [])),
+      ...(deadline === undefined ? [] : [deadline]),
+    ];
     this.#over = true;
     return this.#services.journal.append(this.head, [{ type: "run_parked", data: { waits: [...waits] } }], {
       status: "parked",
@@ -339,12 +461,30 @@ export class Attempt {
       status,
       mailboxTaken: this.#mailboxTaken,
       views: (placed) => {
-        if (answer) sent.push(answer.message(placed.at(-1)));
-        return [...this.#voided(), ...sent.map((message): ViewWrite => ({ view: "message_out", message }))];
+        const end = placed.at(-1);
+        if (answer) sent.push(answer.message(end));
+        return [
+          ...this.#voided(),
+          ...(end ? this.#childrenCancelled(end, last) : []),
+          ...sent.map((message): ViewWrite => ({ view: "message_out", message })),
+        ];
       },
     }).durable;
     this.#services.mailer.send(sent);
     return reached;
+  }
+
+  /** Nobody waits for what was asked any more: the runs that were to answer end as well. */
+  #childrenCancelled({ run, seq, hash }: JournalEvent, last: NewEvent): ViewWrite[] {
+    const by: Actor = last.type === "run_cancelled" ? last.data.by : { kind: "agent", id: this.head.agent };
+    const reason =
+      last.type === "run_cancelled"
+        ? last.data.reason
+        : `The run of ${this.head.agent} that asked has ended, and nobody waits for the answer.`;
+    return [...(this.#open?.children ?? [])].map(([effect, child]) => {
+      const ask = askIds(this, effect).message;
+      return { view: "child_cancelled", child, ask, by, reason, cause: { run, seq, hash } };
+    });
   }
 
   #voided(): ViewWrite[] {

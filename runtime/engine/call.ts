@@ -1,5 +1,5 @@
 import type { EffectClass, EffectKind } from "../core/effects.ts";
-import type { EffectOutcome, Proposal } from "../core/events.ts";
+import type { EffectOutcome } from "../core/events.ts";
 import { derivedUuid } from "../core/ids.ts";
 import type { JsonValue } from "../core/json.ts";
 
@@ -25,6 +25,10 @@ export interface Call {
   /** Time and chance are not judged; everything else is. */
   readonly judged: boolean;
   readonly timeoutMs: number;
+  /** Makes it again after a failure, if it may be repeated. */
+  readonly retry?: Retry;
+  /** At most so many such calls at once, on all workers together. */
+  readonly concurrency?: number;
   /** Makes the call; what it resolves with must be recordable. */
   readonly perform: (context: CallContext) => Promise<unknown>;
   readonly reconcile?: Reconcile;
@@ -32,13 +36,18 @@ export interface Call {
   readonly output?: (value: unknown) => unknown;
 }
 
+/** How often, and how long after a failure, a call is made again. */
+export interface Retry {
+  /** With the first one. */
+  readonly maxAttempts: number;
+  readonly firstDelayMs: number;
+  readonly factor: number;
+  readonly maxDelayMs: number;
+  readonly retryOn?: ((error: unknown) => boolean) | undefined;
+}
+
 /** The outcome of a call as the journal has it, for the handle to turn into a value or an error. */
 export type Ended = EffectOutcome;
-
-/** True where a call may simply be made again when nobody knows whether it happened. */
-export function repeatable(call: Pick<Proposal, "class">): boolean {
-  return call.class === "read" || call.class === "idempotent";
-}
 
 /** The idempotency key of an effect: a function of run and effect key, so it is the same in every attempt. */
 export function effectId(run: string, effect: string): string {

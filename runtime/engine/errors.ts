@@ -73,6 +73,16 @@ export class CallNotMadeError extends SignalboxError {
   static override readonly code = "CALL_NOT_MADE";
 }
 
+/** Somebody cancelled the run, or the run that asked for it has ended. */
+export class RunCancelledError extends SignalboxError {
+  static override readonly code = "RUN_CANCELLED";
+}
+
+/** The run had to have ended by its deadline, and had not. */
+export class RunDeadlineError extends SignalboxError {
+  static override readonly code = "RUN_DEADLINE";
+}
+
 /** An answer is larger than a message can be. It is whole in the record of the run that gave it. */
 export class MessageTooLargeError extends SignalboxError {
   static override readonly code = "MESSAGE_TOO_LARGE";

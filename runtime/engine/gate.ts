@@ -7,7 +7,7 @@ import type { Attempt } from "./attempt.ts";
 import type { Call, Ended } from "./call.ts";
 import { CallRefusedError, EffectOutsideNodeError } from "./errors.ts";
 import { goOnHeld, hold } from "./held-call.ts";
-import { goOnDoubted, goOnIntended, intend, makeRead, refuse, type Passed } from "./make-call.ts";
+import { goOnDoubted, goOnIntended, goOnRetrying, intend, makeRead, refuse, sleep, type Passed } from "./make-call.ts";
 import { currentExecution, type NodeExecution } from "./node-execution.ts";
 
 /**
@@ -33,6 +33,8 @@ export async function passGate(call: Call): Promise<Ended> {
     }
     await execution.live(proposal);
     const passed = await execution.act(async () => {
+      // The run only ends: what its code still asks for is not heard.
+      if (execution.attempt.stopping) return execution.hang();
       try {
         return await goOn(execution, call, proposal, recorded);
       } catch (error) {
@@ -73,7 +75,11 @@ function goOn(
 ): Promise<Passed> {
   switch (recorded?.status) {
     case undefined:
-      return propose(execution, call, proposal);
+      return call.kind === "timer" ? sleep(execution, call, proposal, undefined) : propose(execution, call, proposal);
+    case "timed":
+      return sleep(execution, call, proposal, recorded);
+    case "retrying":
+      return goOnRetrying(execution, call, recorded);
     case "held":
       return goOnHeld(execution, call, recorded);
     case "intended":

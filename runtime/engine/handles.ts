@@ -46,9 +46,11 @@ export function buildHandles(
     },
     human: { ask: (input) => watched(askPerson(input)) },
     clock: {
-      now: () => watched(chance("clock", "clock.now", (execution) => Math.trunc(execution.attempt.clock.now()))),
+      now: () => watched(chance("clock", "clock.now", (execution) => Math.trunc(execution.attempt.now()))),
       random: () => watched(chance("random", "clock.random", () => randomInt(2 ** 47) / 2 ** 47)),
       uuid: () => watched(chance("id", "clock.uuid", () => randomUUID())),
+      sleep: (ms) => watched(sleep({ ms })),
+      sleepUntil: (until) => watched(sleep({ until })),
     },
     log: logHandle(agent, services.log),
   };
@@ -160,6 +162,30 @@ async function chance<T>(kind: EffectKind, action: string, draw: (execution: Nod
     perform: () => Promise.resolve(draw(execution)),
   });
   return value as T;
+}
+
+/** The longest that a timer may be set for: what waits longer has been forgotten by everybody. */
+const LONGEST_SLEEP_MS = 10 * 365 * 24 * 3_600_000;
+
+async function sleep(input: { readonly ms: number } | { readonly until: number }): Promise<void> {
+  const [value] = Object.values(input) as [number];
+  const longest = "ms" in input ? LONGEST_SLEEP_MS : Number.MAX_SAFE_INTEGER;
+  if (!Number.isSafeInteger(value) || value < 0 || value > longest) {
+    throw new InvalidArgumentsError(
+      `${String(value)} is no time to sleep. Give a whole number of milliseconds: how long (at most ten years), or until when since the Unix epoch.`,
+      { details: { name: "clock.sleep" } },
+    );
+  }
+  await settleCall("clock.sleep", {
+    kind: "timer",
+    action: "clock.sleep",
+    resource: "",
+    class: "read",
+    input,
+    judged: false,
+    timeoutMs: SHORT_TIMEOUT_MS,
+    perform: () => Promise.reject(new Error("A sleep is waited for, not called.")),
+  });
 }
 
 function logHandle(agent: Agent, write: WriteLog): LogHandle {

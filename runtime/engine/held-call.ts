@@ -18,7 +18,7 @@ export async function hold(
   const { attempt } = execution;
   const approval = derivedUuid(attempt.head.run, proposal.effect, "approval");
   const argsHash = approvalHash(attempt, proposal, verdict);
-  const expiresAt = Math.trunc(attempt.clock.now() + need.ttlMs);
+  const expiresAt = Math.trunc(attempt.now() + need.ttlMs);
   await attempt.append([{ type: "effect_held", data: { ...proposal, verdict, approval, argsHash, expiresAt } }], {
     views: [
       {

@@ -7,8 +7,6 @@ import { encode } from "./codec.ts";
 /** What the mailbox of a run has for its record. */
 export interface Mail {
   readonly events: readonly NewEvent[];
-  /** Set if somebody cancelled the run: what came after that does not matter any more. */
-  readonly cancelled: EventData<"run_cancelled"> | null;
   /** Messages that answer nothing that the run waits for. */
   readonly unexpected: readonly MailboxMessage[];
 }
@@ -24,7 +22,15 @@ export function takeOver(record: RunRecord, messages: readonly MailboxMessage[])
   for (const message of messages) {
     if (record.messages.has(message.id)) continue;
     const event = toEvent(message);
-    if (event.type === "run_cancelled") return { events, cancelled: event.data, unexpected };
+    if (event.type === "cancel_requested") {
+      // Asked a second time, by somebody else: the first word counts.
+      if (record.cancel === null && !events.some(({ type }) => type === "cancel_requested")) events.push(event);
+      continue;
+    }
+    if (event.type === "run_released") {
+      events.push(event);
+      continue;
+    }
     const { effect } = event.data;
     if (settled.has(effect) || !isExpected(record, event, message)) {
       unexpected.push(message);
@@ -33,19 +39,13 @@ export function takeOver(record: RunRecord, messages: readonly MailboxMessage[])
     settled.add(effect);
     events.push(event);
   }
-  return { events, cancelled: null, unexpected };
+  return { events, unexpected };
 }
 
-type MailEvent = Extract<
-  NewEvent,
-  { type: "approval_decided" | "effect_finished" | "doubt_resolved" | "run_cancelled" }
->;
+type AnsweringEvent = Extract<NewEvent, { type: "approval_decided" | "effect_finished" | "doubt_resolved" }>;
+type MailEvent = AnsweringEvent | Extract<NewEvent, { type: "cancel_requested" | "run_released" }>;
 
-function isExpected(
-  record: RunRecord,
-  event: Exclude<MailEvent, { type: "run_cancelled" }>,
-  message: MailboxMessage,
-): boolean {
+function isExpected(record: RunRecord, event: AnsweringEvent, message: MailboxMessage): boolean {
   const effect = record.effects.get(event.data.effect);
   switch (event.type) {
     case "approval_decided":
@@ -73,7 +73,9 @@ function toEvent(message: MailboxMessage): MailEvent {
     case "doubt":
       return { type: "doubt_resolved", data: { ...data, message: message.id } as EventData<"doubt_resolved"> };
     case "cancel":
-      return { type: "run_cancelled", data: { ...data, message: message.id } as EventData<"run_cancelled"> };
+      return { type: "cancel_requested", data: { ...data, message: message.id } as EventData<"cancel_requested"> };
+    case "release":
+      return { type: "run_released", data: { ...data, message: message.id } as EventData<"run_released"> };
     case "human": {
       const { answer, ...rest } = data;
       // Plain JSON, as it was typed: encoded, so that none of it is taken for a mark of the record's own.

@@ -5,6 +5,7 @@ import type { Reconcile } from "./call.ts";
 import { encode } from "./codec.ts";
 import { CallGivenUpError } from "./errors.ts";
 import { recordableError } from "./recordable-error.ts";
+import type { TimedWait } from "./node-execution.ts";
 import { withinTime } from "./within-time.ts";
 
 /** A call that changes something, has a recorded start and no recorded end. */
@@ -12,8 +13,10 @@ export interface OpenCall {
   readonly proposal: Proposal;
   /** The idempotency key that the call was started with. */
   readonly id: string;
-  /** When it was last started (epoch ms). */
-  readonly intendedAt: number;
+  /** When it was last started, at the latest (epoch ms, the database's clock). */
+  readonly begunBy: number;
+  /** From when on nothing of it can still arrive, where that is on record already. */
+  readonly settledAt: number | null;
   /** Set where a person has been asked about it, and what that person said. */
   readonly doubt: { readonly resolution: EventData<"doubt_resolved"> | null } | null;
 }
@@ -35,7 +38,7 @@ export type Found =
     }
   /** It did not happen, and nothing that was started before can make it happen any more. */
   | { readonly kind: "not_made"; readonly why: "crash" | "operator" }
-  | { readonly kind: "wait"; readonly wait: Wait };
+  | { readonly kind: "wait"; readonly wait: Extract<Wait, { kind: "doubt" }> | TimedWait };
 
 /**
  * Finds out what became of a call whose end is not in the record: by the word of a person, else by the
@@ -108,8 +111,8 @@ function given(result: unknown, tool: OpenCallTool): EffectOutcome {
 
 /** "It did not happen" is only believed once nothing that was started before can still arrive. */
 function notMade(attempt: Attempt, open: OpenCall, tool: OpenCallTool, why: "crash" | "operator"): Found {
-  const settledAt = open.intendedAt + attempt.limits.leaseMs + tool.timeoutMs;
-  if (attempt.clock.now() >= settledAt) return { kind: "not_made", why };
+  const settledAt = open.settledAt ?? open.begunBy + attempt.limits.leaseMs + tool.timeoutMs;
+  if (attempt.now() >= settledAt) return { kind: "not_made", why };
   return { kind: "wait", wait: { kind: "timer", effect: open.proposal.effect, dueAt: Math.ceil(settledAt) } };
 }
 

@@ -1,35 +1,50 @@
+import { isRepeatable } from "../core/effects.ts";
 import type { EffectOutcome, EventData, Proposal } from "../core/events.ts";
 import type { ViewWrite } from "../core/journal.ts";
 import type { EffectRecord } from "../core/run-record.ts";
 import type { Verdict } from "../core/verdict.ts";
-import { effectId, repeatable, type Call, type Ended } from "./call.ts";
+import { effectId, type Call, type Ended } from "./call.ts";
 import { encode } from "./codec.ts";
-import { CallRefusedError, CallTimeoutError } from "./errors.ts";
+import { CallNotMadeError, CallRefusedError, CallTimeoutError } from "./errors.ts";
 import { endOf, investigate, type OpenCall } from "./investigate.ts";
 import type { Handed, NodeExecution } from "./node-execution.ts";
 import { askAgent, askPeople } from "./outgoing.ts";
 import { recordableError } from "./recordable-error.ts";
+import { nextTry } from "./retry.ts";
+import { inTurn } from "./turn.ts";
 import { withinTime } from "./within-time.ts";
 
 /** What comes back from the gate, in its turn. */
 export type Passed = Handed<Ended | CallRefusedError>;
 
+/** How a call ended, before that is recorded. */
+interface Performed {
+  readonly outcome: EffectOutcome;
+  readonly ms: number;
+  /** What was thrown, as it was thrown. */
+  readonly thrown?: unknown;
+}
+
 /** A call that changes nothing outside: made at once, and recorded with its end. */
-export async function makeRead(
+export function makeRead(
   execution: NodeExecution,
   call: Call,
   proposal: Proposal,
   verdict: Verdict | null,
+  failures = 0,
 ): Promise<Passed> {
-  const { outcome, ms } = await perform(execution, call, effectId(execution.attempt.head.run, proposal.effect));
-  return execution.record(
-    [{ type: "effect_recorded", data: { ...proposal, ...(verdict ? { verdict } : {}), outcome, ms } }],
-    outcome,
-  );
+  return inTurn(execution, call, proposal, async () => {
+    const id = effectId(execution.attempt.head.run, proposal.effect);
+    const { outcome, ms } = await tries(execution, call, proposal, verdict, id, failures);
+    return execution.record(
+      [{ type: "effect_recorded", data: { ...proposal, ...(verdict ? { verdict } : {}), outcome, ms } }],
+      outcome,
+    );
+  });
 }
 
 /** Records the intent, waits until it is on disk, and only then makes the call. */
-export async function intend(
+export function intend(
   execution: NodeExecution,
   call: Call,
   proposal: Proposal,
@@ -42,20 +57,98 @@ export async function intend(
   const views: ViewWrite[] = approval === null ? [] : [{ view: "approval_consumed", approval }];
   if (call.kind === "ask") return askAgent(execution, call, data, views);
   if (call.kind === "human") return askPeople(execution, call, data, views);
-  await attempt.append([{ type: "effect_intended", data }], { views }).durable;
-  return makeCall(execution, call, proposal, id);
+  return inTurn(execution, call, proposal, async () => {
+    await attempt.append([{ type: "effect_intended", data }], { views }).durable;
+    return makeCall(execution, call, proposal, id);
+  });
 }
 
-async function makeCall(execution: NodeExecution, call: Call, proposal: Proposal, id: string): Promise<Passed> {
+async function makeCall(
+  execution: NodeExecution,
+  call: Call,
+  proposal: Proposal,
+  id: string,
+  failures = 0,
+): Promise<Passed> {
   const { attempt } = execution;
-  const intendedAt = attempt.clock.now();
-  const { outcome, ms } = await perform(execution, call, id);
+  const { effect } = proposal;
+  // Nothing is called any more in a run that only ends. This one was certainly not made.
+  if (attempt.stopping) {
+    const error = recordableError(notMade(proposal));
+    const outcome: EffectOutcome = { ok: false, error };
+    return execution.record([{ type: "effect_finished", data: { effect, outcome, ms: 0, via: "call" } }], outcome);
+  }
+  attempt.begins(effect);
+  const begunBy = attempt.now();
+  const { outcome, ms } = await tries(execution, call, proposal, null, id, failures);
   const timedOut = !outcome.ok && outcome.error.code === CallTimeoutError.code;
-  if (timedOut && !repeatable(call)) return goOnOpen(execution, call, { proposal, id, intendedAt, doubt: null });
-  return execution.record(
-    [{ type: "effect_finished", data: { effect: proposal.effect, outcome, ms, via: "call" } }],
-    outcome,
-  );
+  if (timedOut && !isRepeatable(call.class)) {
+    return goOnOpen(execution, call, { proposal, id, begunBy, settledAt: null, doubt: null });
+  }
+  return execution.record([{ type: "effect_finished", data: { effect, outcome, ms, via: "call" } }], outcome);
+}
+
+/** Makes a call, and again after a failure for as long as its tool says. Each failure is recorded. */
+async function tries(
+  execution: NodeExecution,
+  call: Call,
+  proposal: Proposal,
+  verdict: Verdict | null,
+  id: string,
+  failuresBefore: number,
+): Promise<Performed> {
+  const { attempt } = execution;
+  for (let failures = failuresBefore; ; failures++) {
+    const performed = await perform(execution, call, id);
+    const delayMs = nextTry(call, performed.outcome, performed.thrown, failures + 1);
+    if (delayMs === null || performed.outcome.ok || attempt.stopping) return performed;
+    const { error } = performed.outcome;
+    const dueAt = Math.ceil(attempt.now() + delayMs);
+    const { ms } = performed;
+    attempt.append([
+      {
+        type: "effect_retried",
+        data: { ...proposal, ...(verdict ? { verdict } : {}), failures: failures + 1, error, dueAt, ms },
+      },
+    ]);
+    await execution.waitUntil({ kind: "retry", effect: proposal.effect, dueAt });
+  }
+}
+
+/** A call that failed and is made again when its time has come. */
+export async function goOnRetrying(
+  execution: NodeExecution,
+  call: Call,
+  recorded: EffectRecord & { readonly status: "retrying" },
+): Promise<Passed> {
+  const { proposal, failures, dueAt } = recorded;
+  await execution.waitUntil({ kind: "retry", effect: proposal.effect, dueAt });
+  if (call.class === "read") {
+    const verdict = call.judged ? execution.attempt.judge(call, false) : null;
+    // Rules that have changed meanwhile count: what they held back before was never tried.
+    if (verdict && verdict.decision !== "allow")
+      return refuse(execution, call, proposal, { ...verdict, decision: "deny" });
+    return makeRead(execution, call, proposal, verdict, failures);
+  }
+  const id = effectId(execution.attempt.head.run, proposal.effect);
+  return inTurn(execution, call, proposal, () => makeCall(execution, call, proposal, id, failures));
+}
+
+/** A sleep: the run is woken when its time has come. */
+export async function sleep(
+  execution: NodeExecution,
+  call: Call,
+  proposal: Proposal,
+  recorded: (EffectRecord & { readonly status: "timed" }) | undefined,
+): Promise<Passed> {
+  const { attempt } = execution;
+  const { effect } = proposal;
+  const { ms, until } = call.input as { readonly ms?: number; readonly until?: number };
+  const dueAt = recorded?.dueAt ?? until ?? Math.ceil(attempt.now() + (ms ?? 0));
+  if (!recorded) attempt.append([{ type: "timer_set", data: { ...proposal, dueAt } }]);
+  await execution.waitUntil({ kind: "timer", effect, dueAt });
+  const outcome: EffectOutcome = { ok: true, value: null };
+  return execution.record([{ type: "effect_finished", data: { effect, outcome, ms: 0, via: "timer" } }], outcome);
 }
 
 /** A recorded start without a recorded end: a crash came between, or the answer is still to come. */
@@ -64,13 +157,14 @@ export async function goOnIntended(
   call: Call,
   recorded: EffectRecord & { readonly status: "intended" },
 ): Promise<Passed> {
-  const { proposal, id, intendedAt } = recorded;
+  const { proposal, id, leftAt, settledAt } = recorded;
   const { effect } = proposal;
   if (call.kind === "ask")
     return execution.wait({ kind: "answer", effect, agent: call.resource, run: recorded.child ?? "" });
   if (call.kind === "human") return execution.wait({ kind: "human", effect, question: id });
-  if (repeatable(call)) return repeat(execution, call, proposal, id, "crash");
-  return goOnOpen(execution, call, { proposal, id, intendedAt, doubt: null });
+  if (isRepeatable(call.class)) return repeat(execution, call, proposal, id, "crash");
+  const begunBy = leftAt ?? execution.attempt.now();
+  return goOnOpen(execution, call, { proposal, id, begunBy, settledAt, doubt: null });
 }
 
 export function goOnDoubted(
@@ -78,15 +172,18 @@ export function goOnDoubted(
   call: Call,
   recorded: EffectRecord & { readonly status: "doubted" },
 ): Promise<Passed> {
-  const { proposal, id, intendedAt, resolution } = recorded;
-  return goOnOpen(execution, call, { proposal, id, intendedAt, doubt: { resolution } });
+  const { proposal, id, leftAt, settledAt, resolution } = recorded;
+  const begunBy = leftAt ?? execution.attempt.now();
+  return goOnOpen(execution, call, { proposal, id, begunBy, settledAt, doubt: { resolution } });
 }
 
 async function goOnOpen(execution: NodeExecution, call: Call, open: OpenCall): Promise<Passed> {
   const found = await investigate(execution.attempt, open, call);
   switch (found.kind) {
     case "wait":
-      return execution.wait(found.wait);
+      if (found.wait.kind === "doubt") return execution.wait(found.wait);
+      await execution.waitUntil(found.wait);
+      return goOnOpen(execution, call, open);
     case "not_made":
       return repeat(execution, call, open.proposal, open.id, found.why);
     case "ended": {
@@ -97,7 +194,7 @@ async function goOnOpen(execution: NodeExecution, call: Call, open: OpenCall): P
 }
 
 /** Makes a call again that did not happen, or of which it does not matter. */
-async function repeat(
+function repeat(
   execution: NodeExecution,
   call: Call,
   proposal: Proposal,
@@ -106,8 +203,10 @@ async function repeat(
 ): Promise<Passed> {
   const { effect } = proposal;
   const views: ViewWrite[] = why === "operator" ? [{ view: "doubt_resolved", effect }] : [];
-  await execution.attempt.append([{ type: "effect_repeated", data: { effect, why } }], { views }).durable;
-  return makeCall(execution, call, proposal, id);
+  return inTurn(execution, call, proposal, async () => {
+    await execution.attempt.append([{ type: "effect_repeated", data: { effect, why } }], { views }).durable;
+    return makeCall(execution, call, proposal, id);
+  });
 }
 
 /** The rules, or people, said no: recorded, and thrown to whoever asked. */
@@ -120,24 +219,26 @@ export function refuse(execution: NodeExecution, call: Call, proposal: Proposal,
 
 /**
  * Makes the call itself, within its time. What it throws is its outcome, not an error of ours; but when the
- * attempt was over first, it may have failed for that alone, and whether it happened is for the next attempt
- * to find out.
+ * attempt was over first, or the run is being stopped, it may have failed for that alone, and whether it happened is
+ * to be found out.
  */
-async function perform(
-  execution: NodeExecution,
-  call: Call,
-  id: string,
-): Promise<{ readonly outcome: EffectOutcome; readonly ms: number }> {
+async function perform(execution: NodeExecution, call: Call, id: string): Promise<Performed> {
   const { attempt } = execution;
+  if (attempt.stopping) return execution.hang();
   attempt.assertMayCall();
   const startedMs = attempt.clock.monotonicMs();
-  let outcome: EffectOutcome;
+  const elapsed = (): number => Math.round((attempt.clock.monotonicMs() - startedMs) * 1000) / 1000;
   try {
     const value = await withinTime(attempt, call, (signal) => call.perform({ effectId: id, signal }));
-    outcome = { ok: true, value: encode(value) };
-  } catch (error) {
-    if (attempt.over) return execution.hang();
-    outcome = { ok: false, error: recordableError(error) };
+    return { outcome: { ok: true, value: encode(value) }, ms: elapsed() };
+  } catch (thrown) {
+    if (attempt.over || (attempt.stopping && !isRepeatable(call.class))) return execution.hang();
+    return { outcome: { ok: false, error: recordableError(thrown) }, ms: elapsed(), thrown };
   }
-  return { outcome, ms: Math.round((attempt.clock.monotonicMs() - startedMs) * 1000) / 1000 };
+}
+
+function notMade({ name }: Proposal): CallNotMadeError {
+  return new CallNotMadeError(`The run was stopped before ${name} was called. It was not called.`, {
+    details: { action: name },
+  });
 }

@@ -5,6 +5,7 @@ import type { NewEvent, Proposal, Wait } from "../core/events.ts";
 import type { Attempt } from "./attempt.ts";
 import { divergence } from "./divergence.ts";
 import { EffectOutsideNodeError, type NonDeterminismError } from "./errors.ts";
+import { LONGEST_TIMER_MS } from "./longest-timer.ts";
 import { StallWatch } from "./stall-watch.ts";
 
 /** Where the code that runs now stands: inside a node execution, or where calls are refused. */
@@ -36,6 +37,12 @@ export interface RecordedCalls {
   readonly open: readonly string[];
 }
 
+/** A wait that ends by itself. */
+export type TimedWait = Extract<Wait, { readonly dueAt: number }>;
+
+/** How long a node that waits only for a time stays where it is, instead of parking its run. */
+const SOON_MS = 1_000;
+
 /** A result on its way to the code: it arrives in its turn. */
 export interface Handed<T> {
   readonly turn: Promise<T>;
@@ -59,6 +66,7 @@ export class NodeExecution {
   readonly #claims = new Map<string, () => void>();
   readonly #nth = new Map<string, number>();
   readonly #waits = new Map<string, Wait>();
+  readonly #timers = new Set<NodeJS.Timeout>();
   /** Calls that have been asked for and have neither been handed over nor are waiting. */
   #busy = 0;
   /** Calls that have passed into the gate and are not back: they may be touching the outside world. */
@@ -190,6 +198,38 @@ export class NodeExecution {
     return this.hang();
   }
 
+  /**
+   * The call waits for a time. Resolves when the time has come and something else has kept the node going until then,
+   * or it is soon; otherwise never, and the run parks.
+   */
+  async waitUntil(wait: TimedWait): Promise<void> {
+    if (wait.dueAt <= this.attempt.now()) return;
+    this.#waits.set(wait.effect, wait);
+    this.#rest();
+    this.#end();
+    await new Promise<void>((resolve) => {
+      const look = (): void => {
+        const leftMs = wait.dueAt - this.attempt.now();
+        if (leftMs <= 0) {
+          resolve();
+          return;
+        }
+        const timer = setTimeout(
+          () => {
+            this.#timers.delete(timer);
+            look();
+          },
+          Math.min(Math.ceil(leftMs), LONGEST_TIMER_MS),
+        );
+        this.#timers.add(timer);
+      };
+      if (!this.#abandoned) look();
+    });
+    this.#waits.delete(wait.effect);
+    this.#busy++;
+    this.#active++;
+  }
+
   /** Leaves a call pending for good: whatever comes of it is not for this attempt. */
   hang(): Promise<never> {
     this.#rest();
@@ -239,9 +279,15 @@ export class NodeExecution {
       .then(() => this.#deliver(() => undefined))
       .then(() => {
         if (this.#busy > 0) return;
-        if (this.#waits.size > 0 && this.#further === "pass") this.abandon();
+        if (this.#waits.size > 0 && this.#further === "pass" && !this.#isSoonDue()) this.abandon();
         this.#release();
       });
+  }
+
+  /** True if something that the node waits for comes so soon that parking would not be worth its cost. */
+  #isSoonDue(): boolean {
+    const soon = this.attempt.now() + SOON_MS;
+    return [...this.#waits.values()].some((wait) => "dueAt" in wait && wait.dueAt <= soon);
   }
 
   #release(): void {
@@ -273,6 +319,7 @@ export class NodeExecution {
     this.#abandoned = true;
     this.silence();
     this.#stall.stop();
+    for (const timer of this.#timers) clearTimeout(timer);
     this.#parked.reject(error);
     this.#release();
   }

@@ -1,7 +1,7 @@
+import { isRepeatable } from "../core/effects.ts";
 import type { JournalEvent, Proposal, Wait } from "../core/events.ts";
 import type { EffectRecord, RunRecord } from "../core/run-record.ts";
 import type { Attempt } from "./attempt.ts";
-import { repeatable } from "./call.ts";
 import { CallNotMadeError } from "./errors.ts";
 import { endOf, investigate, type OpenCall, type OpenCallTool } from "./investigate.ts";
 import { recordableError } from "./recordable-error.ts";
@@ -10,18 +10,26 @@ import { recordableError } from "./recordable-error.ts";
 const UNKNOWN_TIMEOUT_MS = 60_000;
 
 /**
- * The calls of a run that may have happened and have no recorded end, kept up to date while an attempt
- * appends. A run never ends while there is one: nobody would ever find out what became of it.
+ * What a run has under way outside, kept up to date while an attempt appends: calls that may have happened and have
+ * no recorded end (a run never ends while there is one: nobody would ever find out what became of it), runs that it
+ * asked, and what it asked people.
  */
 export class OpenCalls {
   readonly #calls = new Map<string, OpenCall>();
+  readonly #children = new Map<string, string>();
   readonly #asked = { approval: false, question: false };
 
-  constructor(record: RunRecord) {
-    for (const [effect, recorded] of record.effects) {
+  /** @param now the attempt's start: what is open now was begun before */
+  constructor(record: RunRecord, now: number) {
+    for (const effect of record.open) {
+      const recorded = record.effects.get(effect);
+      if (!recorded) continue;
       if (recorded.status === "held") this.#asked.approval = true;
-      if (recorded.status === "intended" && recorded.proposal.kind === "human") this.#asked.question = true;
-      const open = openCall(recorded);
+      if (recorded.status === "intended") {
+        if (recorded.proposal.kind === "human") this.#asked.question = true;
+        if (recorded.child !== null) this.#children.set(effect, recorded.child);
+      }
+      const open = openCall(recorded, now);
       if (open) this.#calls.set(effect, open);
     }
   }
@@ -31,31 +39,43 @@ export class OpenCalls {
     return this.#asked;
   }
 
+  /** The runs that have been asked and have not answered, by the effect that asked them. */
+  get children(): ReadonlyMap<string, string> {
+    return this.#children;
+  }
+
   /** Takes one more event into account. */
-  follow(event: JournalEvent): void {
+  follow(event: JournalEvent, now: number): void {
     switch (event.type) {
       case "effect_held":
         this.#asked.approval = true;
         return;
       case "effect_intended": {
-        const { id, ...proposal } = event.data;
+        const { id, child, ...proposal } = event.data;
         if (proposal.kind === "human") this.#asked.question = true;
-        if (!repeatable(proposal)) {
-          this.#calls.set(proposal.effect, { proposal, id, intendedAt: event.at, doubt: null });
+        if (child !== undefined) this.#children.set(proposal.effect, child);
+        if (!isRepeatable(proposal.class)) {
+          this.#calls.set(proposal.effect, { proposal, id, begunBy: now, settledAt: null, doubt: null });
         }
         return;
       }
       case "effect_repeated":
-        this.#change(event.data.effect, { intendedAt: event.at, doubt: null });
+        this.#change(event.data.effect, { begunBy: now, settledAt: null, doubt: null });
         return;
       case "effect_doubted":
         this.#change(event.data.effect, { doubt: { resolution: null } });
         return;
       case "effect_finished":
         this.#calls.delete(event.data.effect);
+        this.#children.delete(event.data.effect);
         return;
       default:
     }
+  }
+
+  /** A call is made now, a while after its start was recorded. */
+  begins(effect: string, now: number): void {
+    this.#change(effect, { begunBy: now });
   }
 
   #change(effect: string, changes: Partial<OpenCall>): void {
@@ -95,22 +115,17 @@ export class OpenCalls {
   }
 }
 
-function openCall(recorded: EffectRecord): OpenCall | null {
-  if (repeatable(recorded.proposal)) return null;
-  const { proposal } = recorded;
-  switch (recorded.status) {
-    case "intended":
-      return { proposal, id: recorded.id, intendedAt: recorded.intendedAt, doubt: null };
-    case "doubted":
-      return { proposal, id: recorded.id, intendedAt: recorded.intendedAt, doubt: { resolution: recorded.resolution } };
-    default:
-      return null;
-  }
+function openCall(recorded: EffectRecord, now: number): OpenCall | null {
+  if (isRepeatable(recorded.proposal.class)) return null;
+  if (recorded.status !== "intended" && recorded.status !== "doubted") return null;
+  const { proposal, id, leftAt, settledAt } = recorded;
+  const doubt = recorded.status === "doubted" ? { resolution: recorded.resolution } : null;
+  return { proposal, id, begunBy: leftAt ?? now, settledAt, doubt };
 }
 
 function notMade(name: string): CallNotMadeError {
   return new CallNotMadeError(
-    `The call of ${name} did not happen, and the run failed before it could be made again. It is not made any more.`,
+    `The call of ${name} did not happen, and the run ended before it could be made again. It is not made any more.`,
     { details: { action: name } },
   );
 }

@@ -26,8 +26,7 @@ export async function askAgent(
 ): Promise<never> {
   const { attempt } = execution;
   const { effect } = intent;
-  const child = derivedUuid(attempt.head.run, effect, "child");
-  const message = derivedUuid(attempt.head.run, effect, "ask");
+  const { child, message } = askIds(attempt, effect);
   const [from, to] = [attempt.head.agent, call.resource];
   const sent: SignedEnvelope[] = [];
   await attempt.append(
@@ -49,6 +48,13 @@ export async function askAgent(
   ).durable;
   attempt.mailer.send(sent);
   return execution.wait({ kind: "answer", effect, agent: to, run: child });
+}
+
+/** The run that an ask starts, and the message that starts it: others when the ask is made anew after it failed. */
+export function askIds(attempt: Attempt, effect: string): { readonly child: string; readonly message: string } {
+  const again = attempt.record.forgotten.get(effect);
+  const parts = [attempt.head.run, effect, ...(again === undefined ? [] : [String(again)])];
+  return { child: derivedUuid(...parts, "child"), message: derivedUuid(...parts, "ask") };
 }
 
 /** Puts a question to people, and waits for their answer. */
@@ -114,9 +120,9 @@ function sealed(
     cause: { seq: cause?.seq ?? head.seq, hash: cause?.hash ?? head.hash },
     startedBy: attempt.startedBy,
     depth: attempt.depth,
-    deadline: null,
+    deadline: attempt.record.started?.deadline ?? null,
     budgetLeft: null,
     labels: [],
-    sentAt: Math.trunc(attempt.clock.now()),
+    sentAt: Math.trunc(attempt.now()),
   });
 }

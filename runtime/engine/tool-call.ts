@@ -21,6 +21,8 @@ export async function callTool(tool: AnyTool, input: unknown): Promise<unknown> 
     input: checked,
     judged: true,
     timeoutMs: tool.timeoutMs,
+    ...(tool.retry ? { retry: tool.retry } : {}),
+    ...(tool.concurrency === undefined ? {} : { concurrency: tool.concurrency }),
     // A copy: what the tool does with its arguments must not change what is recorded of them.
     perform: async (context) => outputOf(tool, await run(structuredClone(checked), context)),
     ...(reconcile ? { reconcile } : {}),

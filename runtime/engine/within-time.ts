@@ -1,9 +1,7 @@
 import type { Attempt } from "./attempt.ts";
 import { CallTimeoutError } from "./errors.ts";
+import { LONGEST_TIMER_MS } from "./longest-timer.ts";
 import { currentPlace } from "./node-execution.ts";
-
-/** Node fires timers with a longer time at once. */
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Runs one call within its time. The signal aborts when the time is up, or when the attempt is over; a call

@@ -1,13 +1,14 @@
-import type { Bus, Envelope } from "../core/bus.ts";
+import type { Bus } from "../core/bus.ts";
 import type { ErrorRecord } from "../core/errors.ts";
-import { outcomeSchema, type RunStatus } from "../core/events.ts";
+import type { RunStatus } from "../core/events.ts";
 import type { Housekeeping } from "../core/housekeeping.ts";
-import type { Claim, NewRun } from "../core/journal.ts";
+import type { AgentLimit, Claim, Claimant, NewRun, Take } from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
 import { Attempt, type AttemptServices } from "./attempt.ts";
 import type { CompiledAgent } from "./compile-agent.ts";
-import { BadMessageError, LeaseLostError, WorkerStoppingError } from "./errors.ts";
+import { LeaseLostError, WorkerStoppingError } from "./errors.ts";
 import type { Mailer } from "./mailer.ts";
+import { receiveMail } from "./receive-mail.ts";
 import { recordableError } from "./recordable-error.ts";
 import { Slots, type Slot } from "./slots.ts";
 
@@ -19,11 +20,19 @@ export interface WorkerOptions extends AttemptServices {
   /** How many runs may be under way at once. A parked run is not under way. */
   readonly slots: number;
   readonly sweepMs: number;
+  /** Which runs it takes with regard to crashes. */
+  readonly take: Take;
+  /** Told, at each sweep, that runs wait which only a worker that takes suspects may have. */
+  readonly onSuspects?: () => void;
   readonly onTrouble: (what: string, error: ErrorRecord, details: Readonly<Record<string, JsonValue>>) => void;
 }
 
 /** How long a ready run is left to the worker that was told of it before a sweep takes it. */
 const SWEEP_GRACE_MS = 250;
+/** So many crashes of workers that did nothing else, and a run is left alone until a person has looked at it. */
+const SOLO_CRASHES = 3;
+/** The share of its slots that a worker gives to one of several agents: a slow one slows its askers, not the others. */
+const SHARE = 0.75;
 /** How long attempts that were cut off at the end of a drain may take to let go. */
 const LET_GO_MS = 1_000;
 /** How long the last statements of a worker may take. */
@@ -36,9 +45,12 @@ const LAST_WORDS_MS = 2_000;
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #slots: Slots;
+  readonly #claimant: Claimant;
+  readonly #limits: ReadonlyMap<string, AgentLimit>;
+  readonly #mostOfOne: number;
   readonly #active = new Map<string, Attempt>();
   /** Runs under way here. If their leases have run out, they are renewed or lost, but not taken from ourselves. */
-  readonly #mine = new Map<string, { hinted: boolean }>();
+  readonly #mine = new Map<string, { readonly agent: string; hinted: boolean }>();
   readonly #working = new Set<Promise<void>>();
   /** Claims that have been asked for: what comes of them is still this worker's to do, or to give back. */
   readonly #taking = new Set<Promise<void>>();
@@ -54,21 +66,37 @@ export class Worker {
 
   constructor(options: WorkerOptions) {
     this.#options = options;
-    this.#slots = new Slots(options.slots);
+    const { slots, agents, worker, limits, take } = options;
+    this.#slots = new Slots(slots);
+    this.#claimant = {
+      worker,
+      leaseMs: limits.leaseMs,
+      versions: [...agents.values()].map(({ version }) => version),
+      take,
+    };
+    this.#limits = limitsOf(agents);
+    this.#mostOfOne = agents.size > 1 ? Math.max(1, Math.floor(slots * SHARE)) : slots;
   }
 
   /** Starts taking work. */
   async start(): Promise<void> {
-    const { bus, agents, housekeeping, mailer, worker, limits, sweepMs } = this.#options;
-    await housekeeping.registerWorker(worker, mailer.publicKey, [...agents.keys()]);
+    const { bus, agents, housekeeping, mailer, worker, limits, sweepMs, take } = this.#options;
+    const { publicKey } = mailer;
+    await housekeeping.registerWorker({
+      worker,
+      publicKey,
+      agents: [...agents.keys()],
+      versions: this.#claimant.versions,
+    });
     // Before anything can be taken: a lease that nobody renews is lost in mid-call.
     this.#renew = setInterval(() => {
       this.#renewing ??= this.#renewLeases().finally(() => {
         this.#renewing = null;
       });
     }, limits.leaseMs / 3);
-    for (const agent of agents.keys()) {
-      await bus.onWake(agent, (runs) => this.#take(runs));
+    // Hints and mail are for those who take whatever comes.
+    for (const agent of take === "suspects" ? [] : agents.keys()) {
+      await bus.onWake(agent, (runs) => this.#take(agent, runs));
       await bus.onMail(agent, (message) => this.#receive(agent, message));
     }
     const sweep = (): void => {
@@ -89,25 +117,24 @@ export class Worker {
    * Claims named runs and starts on them, as far as there are slots; resolves when the claims have been
    * tried, not when the runs end. What finds no slot is ready in the database, for whoever has one first.
    */
-  async #take(runs: readonly string[]): Promise<void> {
+  async #take(agent: string, runs: readonly string[]): Promise<void> {
     for (const run of runs) {
       const mine = this.#mine.get(run);
       if (mine) {
         mine.hinted = true;
         continue;
       }
-      await this.#inSlot(async () => {
-        const { journal, worker, limits } = this.#options;
-        const [claim] = await journal.claim([run], worker, limits.leaseMs);
+      await this.#inSlot(agent, async () => {
+        const [claim] = await this.#options.journal.claim([run], this.#claimant, this.#limits.get(agent));
         return claim ?? null;
       });
     }
   }
 
   /** With a free slot, gets a run for it and starts on it. @returns false if there is no slot. */
-  async #inSlot(get: () => Promise<Claim | null>): Promise<boolean> {
+  async #inSlot(agent: string, get: () => Promise<Claim | null>): Promise<boolean> {
     this.#assertTaking();
-    const slot = this.#slots.take();
+    const slot = this.#roomFor(agent) > 0 ? this.#slots.take() : undefined;
     if (!slot) {
       this.#backlog = true;
       return false;
@@ -124,9 +151,20 @@ export class Worker {
     return true;
   }
 
+  /** How many more runs of this agent the worker takes, as far as other agents are concerned. */
+  #roomFor(agent: string): number {
+    let busy = 0;
+    for (const mine of this.#mine.values()) if (mine.agent === agent) busy++;
+    return this.#mostOfOne - busy;
+  }
+
+  #room(): Map<string, number> {
+    return new Map([...this.#options.agents].map(([name, { version }]) => [version, this.#roomFor(name)]));
+  }
+
   /** Claims runs for all free slots, and starts on them. */
   async #fillSlots(graceMs: number): Promise<void> {
-    const { journal, worker, limits, agents } = this.#options;
+    const { journal } = this.#options;
     for (let olderThanMs = graceMs; !this.#stopping; olderThanMs = 0) {
       const slots = this.#slots.takeAll();
       const asked = slots.length;
@@ -134,8 +172,9 @@ export class Worker {
       this.#backlog = false;
       await this.#tracked(async () => {
         try {
-          const mine = [...this.#mine.keys()];
-          const claims = await journal.claimAny([...agents.keys()], worker, limits.leaseMs, asked, olderThanMs, mine);
+          const room = this.#room();
+          const limits = [...this.#limits.values()];
+          const claims = await journal.claimAny({ ...this.#claimant, limit: asked, olderThanMs, room, limits });
           for (const claim of claims) this.#start(claim, slots.pop() ?? NO_SLOT);
           // As many as were asked for: there may be more.
           if (claims.length === asked) this.#backlog = true;
@@ -186,8 +225,8 @@ export class Worker {
 
   /** Works on a claimed run in the background. */
   #start(claim: Claim, slot: Slot): void {
-    const { run } = claim.head;
-    const mine = { hinted: false };
+    const { run, agent } = claim.head;
+    const mine = { agent, hinted: false };
     this.#mine.set(run, mine);
     const work = this.#work(claim)
       .catch((error: unknown) => {
@@ -198,7 +237,7 @@ export class Worker {
         this.#free(slot);
         this.#working.delete(work);
         // It may have parked just before that hint.
-        if (mine.hinted && !this.#stopping) this.#report("taking a run again", this.#take([run]));
+        if (mine.hinted && !this.#stopping) this.#report("taking a run again", this.#take(agent, [run]));
       });
     this.#working.add(work);
   }
@@ -210,7 +249,7 @@ export class Worker {
       // Something arrived while the run parked: go on at once.
       claim =
         status === "ready" && !this.#stopping
-          ? (await this.#options.journal.claim([claim.head.run], this.#options.worker, this.#options.limits.leaseMs))[0]
+          ? (await this.#options.journal.claim([claim.head.run], this.#claimant))[0]
           : undefined;
     }
   }
@@ -219,17 +258,19 @@ export class Worker {
   async #attempt(claim: Claim): Promise<RunStatus | null> {
     const { agents, journal, onTrouble } = this.#options;
     const { run } = claim.head;
-    const agent = agents.get(claim.head.agent);
-    if (!agent || this.#isCutOff()) {
+    if (this.#isCutOff()) {
       await journal.release(claim.head);
       return null;
     }
+    if (claim.soloCrashes >= SOLO_CRASHES) return this.#quarantine(claim);
+    // Runs that are to be stopped are claimed whatever their version: their code is not needed, perhaps their tools.
+    const agent = agents.get(claim.head.agent);
     let attempt: Attempt | undefined;
     try {
       attempt = await Attempt.open(claim, this.#options);
       this.#active.set(run, attempt);
       if (this.#isCutOff()) attempt.abort(new WorkerStoppingError("The worker stopped before the attempt had begun."));
-      return await attempt.run(agent);
+      return await attempt.run(agent ?? null);
     } catch (error) {
       // Not the run's failure but this attempt's: whoever holds the lease next goes on from the record.
       onTrouble("an attempt ended early", recordableError(error), { run });
@@ -241,65 +282,39 @@ export class Worker {
     }
   }
 
-  /** A message from another agent: an ask starts a run here, an answer goes to the run that waits for it. */
+  /** Reads nothing of it: what crashes whoever works on the run may be its record. */
+  #quarantine({ head, soloCrashes }: Claim): Promise<RunStatus> {
+    const { journal, onTrouble } = this.#options;
+    const message = `It crashed ${String(soloCrashes)} workers in a row, each while nothing else ran there. Nobody takes it before a person has looked at it.`;
+    onTrouble("a run is in quarantine", { name: "Quarantined", message }, { run: head.run });
+    const event = { type: "run_quarantined", data: { crashes: soloCrashes } } as const;
+    return journal.append(head, [event], { status: "quarantined" }).durable;
+  }
+
   async #receive(agent: string, message: unknown): Promise<void> {
     this.#assertTaking();
-    try {
-      const envelope = await this.#options.mailer.open(message, agent);
-      if (envelope.kind === "ask") await this.#receiveAsk(envelope);
-      else await this.#receiveAnswer(envelope);
-      await this.#options.housekeeping.messageReceived(envelope.id);
-    } catch (error) {
-      if (!(error instanceof BadMessageError)) throw error;
-      this.#options.onTrouble("a message was set aside", recordableError(error), { agent });
-    }
+    await receiveMail(
+      {
+        ...this.#options,
+        begin: (run) => this.#begin(run),
+        take: (to, run) => this.#take(to, [run]),
+      },
+      agent,
+      message,
+    );
   }
 
-  async #receiveAsk(envelope: Envelope): Promise<void> {
-    const { journal, worker, limits, agents } = this.#options;
-    const agent = agents.get(envelope.to);
-    if (!agent) throw new Error(`This worker does not run ${envelope.to}.`);
-    const run: NewRun = {
-      run: envelope.target,
-      session: envelope.session,
-      parent: envelope.run,
-      agent: envelope.to,
-      version: agent.version,
-      key: null,
-      startedBy: envelope.startedBy,
-      depth: envelope.depth + 1,
-      input: envelope.body,
-      cause: {
-        run: envelope.run,
-        seq: envelope.cause.seq,
-        hash: envelope.cause.hash,
-        message: envelope.id,
-        agent: envelope.from,
-        effect: envelope.effect,
-      },
-    };
-    // Without a slot the run is created all the same: then any worker that has one finds it.
-    const taken = await this.#inSlot(() => journal.create(run, { worker, leaseMs: limits.leaseMs }));
+  /** Creates a run that was asked for. Without a slot for it, any worker that has one finds it. */
+  async #begin(run: NewRun): Promise<void> {
+    const { journal, worker, limits } = this.#options;
+    const limit = this.#limits.get(run.agent);
+    if (limit) {
+      await journal.create(run);
+      await this.#take(run.agent, [run.run]);
+      return;
+    }
+    const taken = await this.#inSlot(run.agent, () => journal.create(run, { worker, leaseMs: limits.leaseMs }));
     if (!taken) await journal.create(run);
-  }
-
-  async #receiveAnswer(envelope: Envelope): Promise<void> {
-    const outcome = outcomeSchema.safeParse(envelope.body);
-    if (!outcome.success) {
-      throw new BadMessageError(`An answer to the run ${envelope.target} says neither that it went well nor why not.`, {
-        details: { message: envelope.id },
-      });
-    }
-    await this.#options.journal.deliver(envelope.target, {
-      id: envelope.id,
-      kind: "answer",
-      data: {
-        effect: envelope.effect,
-        outcome: envelope.body,
-        child: { run: envelope.run, seq: envelope.cause.seq, hash: envelope.cause.hash },
-      },
-    });
-    await this.#take([envelope.target]);
   }
 
   async #renewLeases(): Promise<void> {
@@ -328,14 +343,31 @@ export class Worker {
   /** What nobody told us: timers that are due, approvals that expired, runs and messages left lying. */
   async #sweepOnce(): Promise<void> {
     if (this.#stopping) return;
-    const { housekeeping, mailer } = this.#options;
+    const { housekeeping, mailer, take, onSuspects } = this.#options;
     try {
+      await this.#lookForCancels();
       await housekeeping.wakeDueRuns();
+      await housekeeping.freeLeftBehind([...this.#mine.keys()]);
       await housekeeping.expireApprovals();
       await this.#fillSlots(SWEEP_GRACE_MS);
+      if (take === "sound" && (await housekeeping.suspectsWait(this.#claimant.versions))) onSuspects?.();
       mailer.send(await housekeeping.unreceivedMessages());
     } catch (error) {
       this.#options.onTrouble("sweeping", recordableError(error), {});
+    }
+  }
+
+  /** Whoever cancels a run that is under way leaves a message for it, like everybody. */
+  async #lookForCancels(): Promise<void> {
+    if (this.#active.size === 0) return;
+    const { journal, onTrouble } = this.#options;
+    for (const run of await journal.withMail([...this.#active.keys()])) {
+      await this.#active
+        .get(run)
+        ?.lookForCancel()
+        .catch((error: unknown) => {
+          onTrouble("looking for a cancel", recordableError(error), { run });
+        });
     }
   }
 
@@ -366,6 +398,14 @@ export class Worker {
       await Promise.allSettled([...this.#working, ...this.#taking, this.#sweeping]);
     }
   }
+}
+
+function limitsOf(agents: ReadonlyMap<string, CompiledAgent>): Map<string, AgentLimit> {
+  return new Map(
+    [...agents].flatMap(([name, { agent, version }]) =>
+      agent.concurrency === undefined ? [] : [[name, { agent: name, version, atMost: agent.concurrency }] as const],
+    ),
+  );
 }
 
 /** True if it was done within this time; it must not fail. */

@@ -3,7 +3,7 @@ import { canonicalJson } from "../core/canonical.ts";
 import type { Database } from "../core/database.ts";
 import type { EventData } from "../core/events.ts";
 import type { Housekeeping } from "../core/housekeeping.ts";
-import { DELIVER } from "./sql.ts";
+import { DELIVER, FREE_LEFT_BEHIND, SUSPECTS_WAIT } from "./sql.ts";
 
 /** A message that nobody received is sent again after this time, and then each time that it has become twice as old. */
 const RESEND_AFTER_MS = 3_000;
@@ -14,11 +14,11 @@ const SWEEP_LIMIT = 100;
 
 export function createHousekeeping(database: Database): Housekeeping {
   return {
-    async registerWorker(worker, publicKey, agents) {
+    async registerWorker({ worker, publicKey, agents, versions }) {
       await database.query(
-        `insert into workers (worker_id, public_key, agents) values ($1, $2, $3)
+        `insert into workers (worker_id, public_key, agents, versions) values ($1, $2, $3, $4)
          on conflict (worker_id) do update set seen_at = clock_timestamp()`,
-        [worker, publicKey, agents],
+        [worker, publicKey, agents, versions],
       );
     },
     async workerSeen(worker) {
@@ -37,6 +37,13 @@ export function createHousekeeping(database: Database): Housekeeping {
         [worker],
       );
       return row?.public_key ?? null;
+    },
+    async freeLeftBehind(except) {
+      await database.query(FREE_LEFT_BEHIND, [except, SWEEP_LIMIT], "free_left_behind");
+    },
+    async suspectsWait(versions) {
+      const [row] = await database.query<{ wait: boolean }>(SUSPECTS_WAIT, [versions], "suspects_wait");
+      return row?.wait === true;
     },
     async wakeDueRuns() {
       await database.query(

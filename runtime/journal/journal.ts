@@ -3,9 +3,12 @@ import type { Clock } from "../core/clock.ts";
 import type { Database, Sql } from "../core/database.ts";
 import { EVENT_VERSION, type EventData, type JournalEvent, type NewEvent } from "../core/events.ts";
 import type {
+  AgentLimit,
   Appended,
   AppendOptions,
   Claim,
+  Claimant,
+  ClaimAny,
   Journal,
   MailboxMessage,
   NewRun,
@@ -20,12 +23,15 @@ import {
   CLAIM_RUNS,
   CREATE_RUN,
   DELIVER,
+  LOCK_LIMIT,
   MAILBOX,
   READ_BLOBS,
   READ_RUN,
   RELEASE,
   RENEW,
   STARTED_WITH,
+  UNDER_WAY,
+  WITH_MAIL,
 } from "./sql.ts";
 import { blobOf, hexToBytes, storedPayload } from "./payload.ts";
 import type { JournalWriter } from "./writer.ts";
@@ -41,6 +47,8 @@ interface ClaimRow {
   readonly starter_id: string;
   readonly depth: number;
   readonly parent_id: string | null;
+  readonly solo_crashes: number;
+  readonly claimed_at: number;
 }
 
 export interface EventRow {
@@ -86,6 +94,7 @@ export class PostgresJournal implements Journal {
       depth: run.depth,
       ...(run.key === null ? {} : { key: run.key }),
       ...(run.cause ? { cause: run.cause } : {}),
+      ...(run.deadline === undefined || run.deadline === null ? {} : { deadline: run.deadline }),
     };
     const { text, blob } = storedPayload(data);
     const hash = eventHash(
@@ -93,7 +102,7 @@ export class PostgresJournal implements Journal {
       GENESIS,
       payloadHash(text, null),
     );
-    const rows = await this.#database.query(
+    const [created] = await this.#database.query<{ claimed_at: number }>(
       CREATE_RUN,
       [
         run.run,
@@ -113,10 +122,12 @@ export class PostgresJournal implements Journal {
         text,
         blob ? hexToBytes(blob.hash) : null,
         blob?.text ?? null,
+        run.deadline === undefined || run.deadline === null ? null : new Date(run.deadline),
+        run.cause?.message ?? null,
       ],
       "create_run",
     );
-    if (rows.length === 0) return null;
+    if (!created) return null;
     return {
       head: {
         run: run.run,
@@ -130,6 +141,8 @@ export class PostgresJournal implements Journal {
       depth: run.depth,
       parent: run.parent,
       deadlineMs: askedAtMs + (claimFor?.leaseMs ?? 0),
+      claimedAt: { epochMs: created.claimed_at, monotonicMs: this.#clock.monotonicMs() },
+      soloCrashes: 0,
     };
   }
 
@@ -139,25 +152,49 @@ export class PostgresJournal implements Journal {
     return first?.type === "run_started" ? { run: first.run, input: first.data.input } : null;
   }
 
-  claim(runs: readonly string[], worker: string, leaseMs: number): Promise<Claim[]> {
-    return this.#claim(CLAIM_RUNS, [runs, worker, leaseMs], leaseMs, "claim_runs");
+  claim(runs: readonly string[], claimant: Claimant, limit?: AgentLimit): Promise<Claim[]> {
+    const claimRuns = (sql: Sql, atMost: number): Promise<Claim[]> =>
+      this.#claim(sql, CLAIM_RUNS, claimant, [claimant.versions, runs, atMost], "claim_runs");
+    if (!limit) return claimRuns(this.#database, runs.length);
+    return this.#database.transaction(async (sql) => {
+      const left = await leftOf(sql, limit);
+      return left > 0 ? claimRuns(sql, left) : [];
+    });
   }
 
-  claimAny(
-    agents: readonly string[],
-    worker: string,
-    leaseMs: number,
-    limit: number,
-    olderThanMs: number,
-    except: readonly string[] = [],
-  ): Promise<Claim[]> {
-    return this.#claim(CLAIM_ANY, [agents, worker, leaseMs, limit, olderThanMs, except], leaseMs, "claim_any");
+  async claimAny(claim: ClaimAny): Promise<Claim[]> {
+    const { versions, limit, olderThanMs, room, limits = [] } = claim;
+    const claimOf = (sql: Sql, some: readonly (readonly [version: string, room: number])[]): Promise<Claim[]> =>
+      this.#claim(
+        sql,
+        CLAIM_ANY,
+        claim,
+        [some.map(([version]) => version), some.map(([, most]) => most), olderThanMs, limit],
+        "claim_any",
+      );
+    const roomOf = (version: string): number => Math.min(limit, room?.get(version) ?? limit);
+    const rooms = versions.map((version) => [version, roomOf(version)] as const).filter(([, most]) => most > 0);
+    if (limits.length === 0) return claimOf(this.#database, rooms);
+    const limited = new Map(limits.map((one) => [one.version, one]));
+    return this.#database.transaction(async (sql) => {
+      const some: (readonly [string, number])[] = [];
+      for (const [version, most] of rooms) {
+        const bound = limited.get(version);
+        some.push([version, bound ? Math.min(most, await leftOf(sql, bound)) : most]);
+      }
+      return claimOf(
+        sql,
+        some.filter(([, most]) => most > 0),
+      );
+    });
   }
 
-  async #claim(text: string, values: unknown[], leaseMs: number, name: string): Promise<Claim[]> {
+  async #claim(sql: Sql, text: string, claimant: Claimant, more: unknown[], name: string): Promise<Claim[]> {
+    const { worker, leaseMs, take } = claimant;
     // The deadline counts from before the question: the lease that Postgres grants can only end later.
     const deadlineMs = this.#clock.monotonicMs() + leaseMs;
-    const rows = await this.#database.query<ClaimRow>(text, values, name);
+    const rows = await sql.query<ClaimRow>(text, [worker, leaseMs, take, ...more], name);
+    const monotonicMs = this.#clock.monotonicMs();
     return rows.map((row) => ({
       head: {
         run: row.run_id,
@@ -171,7 +208,14 @@ export class PostgresJournal implements Journal {
       depth: row.depth,
       parent: row.parent_id,
       deadlineMs,
+      claimedAt: { epochMs: row.claimed_at, monotonicMs },
+      soloCrashes: row.solo_crashes,
     }));
+  }
+
+  async withMail(runs: readonly string[]): Promise<string[]> {
+    const rows = await this.#database.query<{ run_id: string }>(WITH_MAIL, [runs], "with_mail");
+    return rows.map((row) => row.run_id);
   }
 
   async renew(heads: readonly RunHead[], worker: string, leaseMs: number): Promise<Renewed> {
@@ -224,11 +268,23 @@ export class PostgresJournal implements Journal {
   async deliver(run: string, message: MailboxMessage): Promise<{ delivered: boolean; agent: string | null }> {
     const [row] = await this.#database.query<{ agent: string; delivered: boolean }>(
       DELIVER,
+
       [run, message.id, message.kind, canonicalJson(message.data)],
       "deliver",
     );
     return { delivered: row?.delivered ?? false, agent: row?.agent ?? null };
   }
+}
+
+/** Names the locks that keep two workers from counting an agent's runs at once; any constant will do. */
+const LIMIT_LOCK = 7_271_904;
+
+/** How many more runs of an agent may be under way; 0 while another worker is claiming some. */
+async function leftOf(sql: Sql, { agent, atMost }: AgentLimit): Promise<number> {
+  const [lock] = await sql.query<{ locked: boolean }>(LOCK_LIMIT, [agent, LIMIT_LOCK], "lock_limit");
+  if (lock?.locked !== true) return 0;
+  const [counted] = await sql.query<{ under_way: number }>(UNDER_WAY, [agent], "under_way");
+  return atMost - (counted?.under_way ?? atMost);
 }
 
 /** The rows with the payloads that were stored apart. */

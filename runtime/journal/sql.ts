@@ -28,6 +28,8 @@ with batch as (
     waits = coalesce(b.waits, case when b.status is null then r.waits else '[]' end),
     wake_at = case when b.status is null then r.wake_at else b.wake_at end,
     ready_at = case when b.status is null then r.ready_at else clock_timestamp() end,
+    crashes = case when b.status is null then r.crashes else 0 end,
+    solo_crashes = case when b.status is null then r.solo_crashes else 0 end,
     lease_owner = case when b.status is null then r.lease_owner end,
     lease_until = case when b.status is null then r.lease_until end,
     ended_at = case when b.status in ('finished', 'failed', 'cancelled')
@@ -52,17 +54,23 @@ insert into blobs (hash, data) select * from unnest($1::bytea[], $2::text[]) on 
 
 /**
  * A new run with its first event, in one statement; a run that exists (by its id, or by its agent and
- * start key) stays as it is. With a worker ($12), it is created claimed. $16 and $17 are the blob of a first payload that is too large for a row.
+ * start key) stays as it is. With a worker ($12), it is created claimed. $16 and $17 are the blob of a first payload
+ * that is too large for a row. With a message that starts it ($19), it is only created while nobody has taken that
+ * message back: the message's row is locked, so taking back and creating come one after the other.
  */
 export const CREATE_RUN = `
-with created as (
+with asked as materialized (
+  select 1 from outbox where msg_id = $19::uuid and withdrawn_at is null for update
+), created as (
   insert into runs (run_id, session_id, parent_id, agent, agent_version, start_key, starter_kind, starter_id, depth,
-    head_seq, head_hash, started_at, status, epoch, lease_owner, lease_until, ready_at)
+    head_seq, head_hash, started_at, status, epoch, lease_owner, lease_until, ready_at, stop_at)
   select $1, $2, $3, $4, $5, $6, $7, $8, $9, 1, $10, $11,
     case when $12::text is null then 'ready' else 'running' end,
     case when $12::text is null then 0 else 1 end,
     $12, clock_timestamp() + $13 * interval '1 millisecond',
-    case when $12::text is null then clock_timestamp() else 'infinity' end
+    case when $12::text is null then clock_timestamp() else 'infinity' end,
+    $18::timestamptz
+  where $19::uuid is null or exists (select 1 from asked)
   on conflict do nothing
   returning run_id
 ), blob as (
@@ -71,53 +79,97 @@ with created as (
 )
 insert into events (run_id, seq, type, v, at, data, hash)
 select run_id, 1, 'run_started', $14, $11, $15, $10 from created
-returning run_id`;
+returning run_id, (extract(epoch from clock_timestamp()) * 1000)::bigint as claimed_at`;
 
 const CLAIMED = `
 returning r.run_id, r.session_id, r.agent, r.epoch, r.head_seq, encode(r.head_hash, 'hex') as head_hash,
-  r.starter_kind, r.starter_id, r.depth, r.parent_id`;
+  r.starter_kind, r.starter_id, r.depth, r.parent_id, r.solo_crashes,
+  (extract(epoch from clock_timestamp()) * 1000)::bigint as claimed_at`;
 
+/** $1: the worker, $2: its lease in ms, $3: which runs it takes. */
 const CLAIM = `
-update runs r set status = 'running', epoch = r.epoch + 1, lease_owner = $2,
-  lease_until = clock_timestamp() + $3 * interval '1 millisecond', ready_at = 'infinity'
+update runs r set status = 'running', epoch = r.epoch + 1, lease_owner = $1, alone = ($3::text = 'suspects'),
+  lease_until = clock_timestamp() + $2 * interval '1 millisecond', ready_at = 'infinity'
 from due where r.run_id = due.run_id
 ${CLAIMED}`;
 
+const TAKEN = `($3::text = 'all' or (crashes > 0) = ($3::text = 'suspects'))`;
+
 /**
- * Claims named runs ($1) that are ready and due, or whose lease has expired. It waits for a locked row: whoever
- * leaves a message holds it for one statement, and a claim that skipped it would be a lost wake.
+ * Claims named runs ($5) of these versions ($4), or that are to be stopped, which are ready and due, at most $6. It
+ * waits for a locked row: whoever leaves a message holds it for one statement, and a claim that skipped it would be a
+ * lost wake.
  */
 export const CLAIM_RUNS = `
 with due as materialized (
   select run_id from runs
-  where run_id = any($1::uuid[])
-    and ((status = 'ready' and ready_at <= clock_timestamp())
-      or (status = 'running' and lease_until < clock_timestamp()))
-  order by run_id
+  where run_id = any($5::uuid[]) and status = 'ready' and ready_at <= clock_timestamp() and ${TAKEN}
+    and (agent_version = any($4::text[]) or stop_at <= clock_timestamp())
+  order by run_id limit $6
   for update
 ) ${CLAIM}`;
 
 /**
- * Claims what nobody was told of: runs of these agents ($1) that have been due for $5 ms, and first of all runs
- * whose worker has gone. Each branch walks its own partial index, so the cost does not grow with the
- * number of runs that are parked or ended, and each skips what is locked before it counts: a row that
- * somebody holds never stands in front of the others.
+ * Claims what nobody was told of: runs of these versions ($4) that have been due for $6 ms, at most $5 of each (one
+ * number a version) and $7 in all; and runs that are to be stopped, whatever their version. The versions take turns,
+ * so that a long queue of one agent does not keep the others waiting. Each walks its own part of a partial index, so
+ * the cost does not grow with the number of runs that are parked, ended or queued, and skips what is locked before it
+ * counts: a row that somebody holds never stands in front of the others.
  */
 export const CLAIM_ANY = `
-with left_behind as materialized (
-  select run_id from runs
-  where status = 'running' and lease_until < clock_timestamp() and agent = any($1::text[])
-    and run_id <> all($6::uuid[])
-  order by lease_until limit $4
-  for update skip locked
-), ready as materialized (
-  select run_id from runs
-  where status = 'ready' and ready_at <= clock_timestamp() - $5 * interval '1 millisecond' and agent = any($1::text[])
-  order by ready_at limit $4
+with ready as materialized (
+  select run_id, turn, ready_at from unnest($4::text[], $5::int[]) as v(version, room) cross join lateral (
+    select run_id, ready_at, row_number() over (order by ready_at) as turn from (
+      select run_id, ready_at from runs
+      where agent_version = v.version and status = 'ready' and ${TAKEN}
+        and ready_at <= clock_timestamp() - $6 * interval '1 millisecond'
+      order by ready_at limit v.room
+      for update skip locked
+    ) locked
+  ) queue
+), stopping as materialized (
+  select run_id, 0::bigint as turn, ready_at from runs
+  where status = 'ready' and stop_at <= clock_timestamp() and ready_at <= clock_timestamp() and ${TAKEN}
+  order by stop_at limit $7
   for update skip locked
 ), due as materialized (
-  select run_id from left_behind union all select run_id from ready limit $4
+  select run_id from (select * from stopping union select * from ready) both_kinds
+  group by run_id order by min(turn), min(ready_at) limit $7
 ) ${CLAIM}`;
+
+/**
+ * Until the end of the transaction, nobody else counts this agent's ($1) runs to take one more; false if somebody is
+ * doing so now. A statement of its own: what it then counts must be what the one before has committed.
+ */
+export const LOCK_LIMIT = `select pg_try_advisory_xact_lock($2::int, hashtext($1::text)) as locked`;
+
+export const UNDER_WAY = `select count(*)::int as under_way from runs where agent = $1 and status = 'running'`;
+
+/**
+ * Frees runs whose lease has run out, except those of $1: they are ready for whoever takes them. Where the worker was
+ * seen after the end of the lease, or said goodbye, it lost the lease without having crashed.
+ */
+export const FREE_LEFT_BEHIND = `
+with behind as materialized (
+  select run_id, not exists (
+    select 1 from workers w
+    where w.worker_id = lease_owner and (w.seen_at > lease_until or w.seen_at = '-infinity')) as crashed
+  from runs
+  where status = 'running' and lease_until < clock_timestamp() and run_id <> all($1::uuid[])
+  order by lease_until limit $2
+  for update skip locked
+)
+update runs r set status = 'ready', ready_at = least(r.ready_at, clock_timestamp()), lease_owner = null,
+  lease_until = null, crashes = r.crashes + behind.crashed::int,
+  solo_crashes = r.solo_crashes + (behind.crashed and r.alone)::int, alone = false
+from behind where r.run_id = behind.run_id
+returning r.run_id`;
+
+export const SUSPECTS_WAIT = `
+select exists (
+  select 1 from runs
+  where status = 'ready' and crashes > 0 and ready_at <= clock_timestamp()
+    and (agent_version = any($1::text[]) or stop_at <= clock_timestamp())) as wait`;
 
 /**
  * Extends leases. A locked row is skipped: waiting for it would cost its neighbours their leases. What is said of
@@ -150,7 +202,7 @@ from asked a left join locked l using (run_id) left join renewed n using (run_id
  * since the last event that is more than the start of an attempt or the repetition of a call.
  */
 export const RELEASE = `
-update runs r set status = 'ready', lease_owner = null, lease_until = null,
+update runs r set status = 'ready', lease_owner = null, lease_until = null, alone = false,
   ready_at = least(r.ready_at, clock_timestamp() + case when $3 then least(300, 2 ^ least(9, greatest(0, r.epoch - 1 - coalesce((
     select (data::json ->> 'epoch')::int from events
     where run_id = $1 and type = 'attempt_started' and seq < (
@@ -178,16 +230,22 @@ select r.mailbox_seq, m.msg_id, m.kind, m.data
 from runs r left join run_mailbox m on m.run_id = r.run_id and m.seq > r.mailbox_taken
 where r.run_id = $1 order by m.seq`;
 
+export const WITH_MAIL = `
+select run_id from runs where run_id = any($1::uuid[]) and mailbox_seq > mailbox_taken`;
+
 /**
  * Leaves a message, and wakes the run if it is parked: it is due now, or as soon as whoever works on it lets go.
- * A message that is there already changes nothing.
+ * A message that is there already changes nothing. A run in quarantine is woken only by who releases or cancels it.
  */
 export const DELIVER = `
 with raised as (
   update runs set
     mailbox_seq = mailbox_seq + 1,
-    status = case when status = 'parked' then 'ready' else status end,
-    ready_at = case when status = 'parked' then clock_timestamp() else least(ready_at, clock_timestamp()) end
+    status = case when status = 'parked' or (status = 'quarantined' and $3 in ('cancel', 'release')) then 'ready'
+      else status end,
+    ready_at = case when status in ('parked', 'quarantined') then clock_timestamp()
+      else least(ready_at, clock_timestamp()) end,
+    stop_at = case when $3 = 'cancel' then least(stop_at, clock_timestamp()) else stop_at end
   where run_id = $1 and status not in ('finished', 'failed', 'cancelled')
     and not exists (select 1 from run_mailbox where run_id = $1 and msg_id = $2)
   returning run_id, mailbox_seq, agent

@@ -2,6 +2,7 @@ import { canonicalJson } from "../core/canonical.ts";
 import type { Sql } from "../core/database.ts";
 import { ConflictError } from "../core/errors.ts";
 import type { RunHead, ViewWrite } from "../core/journal.ts";
+import { DELIVER } from "./sql.ts";
 
 /**
  * Locks the rows that others lock before a run's own, so that nobody waits in a circle. It waits for none of
@@ -140,6 +141,17 @@ export async function writeView(sql: Sql, head: RunHead, write: ViewWrite): Prom
     case "questions_voided":
       await sql.query("update questions set status = 'void' where run_id = $1 and status = 'open'", [head.run]);
       return;
+    case "child_cancelled": {
+      // First the message: whoever creates the run from it waits for this, and then finds that it is withdrawn.
+      await sql.query(
+        `update outbox set withdrawn_at = clock_timestamp(), received_at = coalesce(received_at, clock_timestamp())
+         where msg_id = $1`,
+        [write.ask],
+      );
+      const { by, reason, cause } = write;
+      await sql.query(DELIVER, [write.child, `cancel:${write.child}`, "cancel", canonicalJson({ by, reason, cause })]);
+      return;
+    }
     case "message_out": {
       const { envelope } = write.message;
       await sql.query(

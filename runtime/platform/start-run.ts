@@ -1,3 +1,4 @@
+import type { AnyAgent } from "../../agents/define-agent.ts";
 import { encode } from "../engine/codec.ts";
 import { agentVersion } from "../engine/compile-agent.ts";
 import { canonicalJson } from "../core/canonical.ts";
@@ -15,6 +16,8 @@ export interface StartOptions {
   readonly startedBy: Actor;
   /** Starting again with the same agent, key and input gives the same run. */
   readonly key?: string | undefined;
+  /** When the run has to have ended, at the latest (epoch ms). */
+  readonly deadline?: number | undefined;
 }
 
 /**
@@ -74,6 +77,7 @@ export async function startRun(
     startedBy: options.startedBy,
     depth: 0,
     input,
+    deadline: deadlineOf(agent, options.deadline),
   });
   const before = created === null && key !== null ? await journal.startedWith(agent.name, key) : null;
   if (before && canonicalJson(before.input) !== canonicalJson(input)) {
@@ -84,4 +88,10 @@ export async function startRun(
   }
   bus.wake(agent.name, [before?.run ?? run]);
   return { run: before?.run ?? run, created: before === null };
+}
+
+function deadlineOf({ timeoutMs }: AnyAgent, asked: number | undefined): number | null {
+  const own = timeoutMs === undefined ? Infinity : Date.now() + timeoutMs;
+  const deadline = Math.min(own, asked ?? Infinity);
+  return deadline === Infinity ? null : deadline;
 }

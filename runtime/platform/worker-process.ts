@@ -6,7 +6,7 @@ import { canonicalJson } from "../core/canonical.ts";
 import { systemClock } from "../core/clock.ts";
 import { SignalboxError } from "../core/errors.ts";
 import type { Database } from "../core/database.ts";
-import type { RunHead } from "../core/journal.ts";
+import type { RunHead, Take } from "../core/journal.ts";
 import type { NatsAccess } from "../core/stack.ts";
 import { ruleSetSource, type SignalboxConfig } from "../config.ts";
 import { DEFAULT_LIMITS, type Limits } from "../engine/attempt.ts";
@@ -17,6 +17,7 @@ import { Worker } from "../engine/worker.ts";
 import { openDatabase } from "../journal/database.ts";
 import { createHousekeeping } from "../journal/housekeeping.ts";
 import { PostgresJournal } from "../journal/journal.ts";
+import { createTurns } from "../journal/turns.ts";
 import { JournalWriter } from "../journal/writer.ts";
 import { compileRuleSet } from "../rules/index.ts";
 import { Closers } from "./closers.ts";
@@ -33,6 +34,10 @@ export interface WorkerProcessOptions {
   readonly sweepMs?: number;
   /** How long what is under way may take after a stop. Default 10,000 ms. */
   readonly drainMs?: number;
+  /** Which runs it takes with regard to crashes. Default: all. */
+  readonly take?: Take;
+  /** Told that runs wait which only a worker that takes suspects may have. */
+  readonly onSuspects?: () => void;
 }
 
 /** A worker that runs. Closing it drains it. */
@@ -99,7 +104,10 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
     mailer,
     bus,
     housekeeping,
+    turns: createTurns(database),
     agents,
+    take: options.take ?? "all",
+    ...(options.onSuspects ? { onSuspects: options.onSuspects } : {}),
     clock: systemClock,
     worker: id,
     limits,

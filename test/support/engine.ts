@@ -5,12 +5,14 @@ import type { EventData, EventType, JournalEvent, NewEvent, RunStatus } from "..
 import type { Journal } from "../../runtime/core/journal.ts";
 import type { JsonValue } from "../../runtime/core/json.ts";
 import type { Judge, ProposedCall } from "../../runtime/core/judge.ts";
+import type { Turns } from "../../runtime/core/turns.ts";
 import type { Verdict } from "../../runtime/core/verdict.ts";
 import { Attempt, DEFAULT_LIMITS, type AttemptServices, type Limits } from "../../runtime/engine/attempt.ts";
 import { encode } from "../../runtime/engine/codec.ts";
 import { compileAgent, type CompiledAgent } from "../../runtime/engine/compile-agent.ts";
 import type { HandleServices } from "../../runtime/engine/handles.ts";
 import { Mailer } from "../../runtime/engine/mailer.ts";
+import { claimant } from "./journal.ts";
 import { MemoryJournal, memoryRun } from "./memory-journal.ts";
 
 /** What a test lets the rules say of a call; `undefined` allows it. */
@@ -78,6 +80,7 @@ export class TestEngine {
       mailer: new Mailer({ worker: "w", bus: NO_BUS, keys: () => Promise.resolve(null), onSendError: () => undefined }),
       clock: { now: () => systemClock.now() + this.#aheadMs, monotonicMs: () => systemClock.monotonicMs() },
       worker: "w",
+      turns: memoryTurns(),
       limits: { ...DEFAULT_LIMITS, replayStallMs: 200, ...limits },
       onTrouble: (what) => {
         this.trouble.push(what);
@@ -97,7 +100,7 @@ export class TestEngine {
 
   /** One attempt at the run: the status it reached, or "cut" if it was cut off. */
   async attempt(compiled: CompiledAgent, run: string): Promise<RunStatus | "cut"> {
-    const [claim] = await this.journal.claim([run], "w", 60_000);
+    const [claim] = await this.journal.claim([run], claimant("w", ["1"]));
     if (!claim) throw new Error("The run cannot be claimed.");
     const attempt = await Attempt.open(claim, this.services);
     try {
@@ -125,6 +128,7 @@ export class TestEngine {
   /** Sets the clock ahead by so much. */
   skip(ms: number): void {
     this.#aheadMs += ms;
+    this.memory.aheadMs += ms;
   }
 
   events(run: string): Promise<JournalEvent[]> {
@@ -165,6 +169,25 @@ export class TestEngine {
       data: { effect, resolution, by, reason: "I looked.", ...(result === undefined ? {} : { result }) },
     });
   }
+}
+
+/** Turns of one process. */
+export function memoryTurns(): Turns {
+  const taken = new Map<string, Set<string>>();
+  return {
+    take: ({ of, run, effect }, atMost) => {
+      const held = taken.get(of) ?? new Set();
+      taken.set(of, held);
+      const key = `${run} ${effect}`;
+      if (!held.has(key) && held.size >= atMost) return Promise.resolve(false);
+      held.add(key);
+      return Promise.resolve(true);
+    },
+    give: ({ of, run, effect }) => {
+      taken.get(of)?.delete(`${run} ${effect}`);
+      return Promise.resolve();
+    },
+  };
 }
 
 /** The types of events, without the attempts and supersteps between them. */

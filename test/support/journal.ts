@@ -2,8 +2,9 @@ import { randomUUID } from "node:crypto";
 import { systemClock } from "../../runtime/core/clock.ts";
 import type { Database } from "../../runtime/core/database.ts";
 import type { JournalEvent, NewEvent } from "../../runtime/core/events.ts";
-import type { Claim, NewRun, ViewWrite } from "../../runtime/core/journal.ts";
+import type { Claim, Claimant, ClaimAny, NewRun, ViewWrite } from "../../runtime/core/journal.ts";
 import { openDatabase } from "../../runtime/journal/database.ts";
+import { createHousekeeping } from "../../runtime/journal/housekeeping.ts";
 import { PostgresJournal } from "../../runtime/journal/journal.ts";
 import { JournalWriter } from "../../runtime/journal/writer.ts";
 
@@ -38,6 +39,11 @@ export function openJournal(url: string, onCommitted?: (events: readonly Journal
   };
 }
 
+/** What every worker does for those that are gone. */
+export function freeLeftBehind({ database }: TestJournal): Promise<void> {
+  return createHousekeeping(database).freeLeftBehind([]);
+}
+
 /** An event that any run may have: its n-th node has finished. */
 export const step = (n: number): NewEvent => ({
   type: "node_finished",
@@ -51,13 +57,24 @@ export function newRun(changes: Partial<NewRun> = {}): NewRun {
     session: run,
     parent: null,
     agent: "refunds",
-    version: "1",
+    // Tests claim by agents.
+    version: changes.agent ?? "refunds",
     key: null,
     startedBy: { kind: "person", id: "ada" },
     depth: 0,
     input: {},
     ...changes,
   };
+}
+
+/** A worker that has these agents. */
+export function claimant(worker: string, agents: readonly string[] = ["refunds"]): Claimant {
+  return { worker, leaseMs: 60_000, versions: agents, take: "all" };
+}
+
+/** Claims whatever is due of these agents. */
+export function claimAny(worker: string, agents: readonly string[], limit: number): ClaimAny {
+  return { ...claimant(worker, agents), limit, olderThanMs: 0 };
 }
 
 /** A run that the worker "w1" holds. */

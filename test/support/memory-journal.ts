@@ -11,6 +11,7 @@ import type {
   Appended,
   AppendOptions,
   Claim,
+  ClaimAny,
   Journal,
   MailboxMessage,
   NewRun,
@@ -35,6 +36,8 @@ interface StoredRun {
 export class MemoryJournal implements Journal {
   readonly runs = new Map<string, StoredRun>();
   readonly views: ViewWrite[] = [];
+  /** How far its clock is ahead. */
+  aheadMs = 0;
   /** The heads that were refused: nothing after a refused append can be right. */
   readonly #broken = new WeakSet<RunHead>();
   /** Asked before each append; true refuses it and everything after, as if the worker had died there. */
@@ -68,8 +71,9 @@ export class MemoryJournal implements Journal {
 
   create(run: NewRun): Promise<Claim | null> {
     const head: RunHead = { run: run.run, session: run.session, agent: run.agent, epoch: 0, seq: 0, hash: GENESIS };
-    const { session, agent, version, input, startedBy, depth, cause } = run;
-    const data = { session, agent, version, input, startedBy, depth, ...(cause ? { cause } : {}) };
+    const { session, agent, version, input, startedBy, depth, cause, deadline = null } = run;
+    const more = { ...(cause ? { cause } : {}), ...(deadline === null ? {} : { deadline }) };
+    const data = { session, agent, version, input, startedBy, depth, ...more };
     const stored: StoredRun = { run, events: [], mailbox: [], status: "ready", epoch: 0, taken: 0 };
     stored.events.push(place(head, { type: "run_started", data }));
     this.runs.set(run.run, stored);
@@ -94,13 +98,15 @@ export class MemoryJournal implements Journal {
         seq: run.events.length,
         hash: last?.hash ?? GENESIS,
       };
-      return { head, startedBy: run.run.startedBy, depth: run.run.depth, parent: run.run.parent, deadlineMs: Infinity };
+      const claimedAt = { epochMs: Date.now() + this.aheadMs, monotonicMs: performance.now() };
+      const { startedBy, depth, parent } = run.run;
+      return { head, startedBy, depth, parent, deadlineMs: Infinity, claimedAt, soloCrashes: 0 };
     });
     return Promise.resolve(claims);
   }
 
-  claimAny(agents: readonly string[], _worker: string, _leaseMs: number, limit: number): Promise<Claim[]> {
-    const ready = [...this.runs.values()].filter(({ status, run }) => status === "ready" && agents.includes(run.agent));
+  claimAny({ limit }: ClaimAny): Promise<Claim[]> {
+    const ready = [...this.runs.values()].filter(({ status }) => status === "ready");
     return this.claim(ready.slice(0, limit).map(({ run }) => run.run));
   }
 
@@ -112,6 +118,10 @@ export class MemoryJournal implements Journal {
     const run = this.#run(head.run);
     if (run.epoch === head.epoch && run.status === "running") run.status = "ready";
     return Promise.resolve();
+  }
+
+  withMail(runs: readonly string[]): Promise<string[]> {
+    return Promise.resolve(runs.filter((run) => this.#run(run).mailbox.length > this.#run(run).taken));
   }
 
   read(run: string, after = 0): Promise<JournalEvent[]> {

@@ -80,17 +80,31 @@ function MilestoneDetails({ entry }: { readonly entry: Milestone }) {
         </>
       );
     case "node_failed":
+    case "node_retried":
     case "run_failed":
       return (
         <>
           {head(what.type === "run_failed" ? "failed" : `failed in node ${what.name}`)}
+          {what.type === "node_retried" && <p>The node runs again. What its calls gave is kept.</p>}
           <ErrorView error={what.error} />
         </>
       );
+    case "run_quarantined":
+      return (
+        <>
+          {head("was put in quarantine")}
+          <p>
+            It crashed {what.crashes} workers in a row, each while nothing else ran there. No worker takes it before a
+            person releases it or cancels it.
+          </p>
+        </>
+      );
+    case "cancel_requested":
+    case "run_released":
     case "run_cancelled":
       return (
         <>
-          {head("was cancelled")}
+          {head(PERSON_WORDS[what.type])}
           <p>
             By {actorWords(what.by)}: <LongText text={what.reason} />
           </p>
@@ -98,3 +112,9 @@ function MilestoneDetails({ entry }: { readonly entry: Milestone }) {
       );
   }
 }
+
+const PERSON_WORDS = {
+  cancel_requested: "was asked to end",
+  run_released: "was released from quarantine",
+  run_cancelled: "was cancelled",
+} as const;

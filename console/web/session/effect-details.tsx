@@ -106,6 +106,7 @@ const VIA_WORDS = {
   reconcile: "the tool's own books, after a crash",
   operator: "a person",
   answer: "the answering agent",
+  timer: "its time has come",
 } as const;
 
 /** Judged again to the same end says nothing new. */

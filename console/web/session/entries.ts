@@ -68,9 +68,11 @@ export interface Milestone extends EntryBase {
       }
     | { readonly type: "run_taken_over"; readonly worker: string; readonly before: string }
     | { readonly type: "node_failed"; readonly name: string; readonly error: EventData<"run_failed">["error"] }
+    | { readonly type: "node_retried"; readonly name: string; readonly error: EventData<"run_failed">["error"] }
+    | { readonly type: "run_quarantined"; readonly crashes: number }
     | { readonly type: "run_finished"; readonly output: JsonValue }
     | { readonly type: "run_failed"; readonly error: EventData<"run_failed">["error"] }
-    | { readonly type: "run_cancelled"; readonly by: Actor; readonly reason: string };
+    | { readonly type: "cancel_requested" | "run_released" | "run_cancelled"; readonly by: Actor; readonly reason: string };
 }
 
 /** The entry as it stood right after the event at `position`; undefined if it had not begun. */
@@ -104,8 +106,14 @@ function milestone({ first, before }: EntryGroup): Milestone["what"] | undefined
       return { type: "run_finished", output: first.data.output };
     case "run_failed":
       return { type: "run_failed", error: first.data.error };
+    case "node_retried":
+      return { type: "node_retried", name: first.data.name, error: first.data.error };
+    case "run_quarantined":
+      return { type: "run_quarantined", crashes: first.data.crashes };
+    case "cancel_requested":
+    case "run_released":
     case "run_cancelled":
-      return { type: "run_cancelled", by: first.data.by, reason: first.data.reason };
+      return { type: first.type, by: first.data.by, reason: first.data.reason };
     default:
       return undefined;
   }
@@ -132,6 +140,12 @@ function withEvent(
         outcome: event.data.outcome,
         ms: event.data.ms,
       };
+    case "timer_set":
+      return entry ?? begin(event.data, base, index);
+    case "effect_retried": {
+      const tried = { ...(entry ?? begin(event.data, base, index)), ...judged(entry, event.data.verdict) };
+      return { ...tried, status: "started", repeated: tried.repeated + 1 };
+    }
     case "effect_refused":
       return {
         ...(entry ?? begin(event.data, base, index)),
@@ -222,7 +236,7 @@ function judged(entry: EffectEntry | undefined, verdict: Verdict | undefined): P
 
 /** True for calls that put something to others, agents or people, and wait for what they say. */
 export function waitsForAnswer({ proposal: { kind } }: Pick<EffectEntry, "proposal">): boolean {
-  return kind === "ask" || kind === "human";
+  return kind === "ask" || kind === "human" || kind === "timer";
 }
 
 /** What was called, as people say it: a tool by its name, an ask by whom it asks, the rest with what it is on. */

@@ -171,6 +171,30 @@ function MilestoneText({ what, ofSession }: Pick<Milestone, "what"> & { readonly
           node {what.name} failed: <Text text={what.error.message} />
         </span>
       );
+    case "node_retried":
+      return (
+        <span className="entry-call recovered">
+          node {what.name} failed and runs again: <Text text={what.error.message} />
+        </span>
+      );
+    case "run_quarantined":
+      return (
+        <span className="entry-call end bad">
+          put in quarantine: it crashed {count(what.crashes, "worker")} that did nothing else
+        </span>
+      );
+    case "cancel_requested":
+      return (
+        <span className="entry-call">
+          {actorWords(what.by)} asked that it end: <Text text={what.reason} />
+        </span>
+      );
+    case "run_released":
+      return (
+        <span className="entry-call recovered">
+          released from quarantine by {actorWords(what.by)}: <Text text={what.reason} />
+        </span>
+      );
     case "run_finished":
       return (
         <span className={ofSession ? "entry-call end" : "entry-call"}>

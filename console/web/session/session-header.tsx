@@ -106,6 +106,8 @@ function WayOn({ wait }: { readonly wait: Wait }) {
       );
     case "answer":
     case "timer":
+    case "retry":
+    case "turn":
       return null;
   }
 }

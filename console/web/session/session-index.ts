@@ -56,6 +56,10 @@ function groupKey(event: JournalEvent, worker: string | undefined): string | und
   switch (event.type) {
     case "run_started":
     case "node_failed":
+    case "node_retried":
+    case "cancel_requested":
+    case "run_quarantined":
+    case "run_released":
     case "run_finished":
     case "run_failed":
     case "run_cancelled":
@@ -66,6 +70,8 @@ function groupKey(event: JournalEvent, worker: string | undefined): string | und
     case "effect_refused":
     case "effect_held":
     case "effect_intended":
+    case "timer_set":
+    case "effect_retried":
     case "effect_repeated":
     case "effect_finished":
     case "effect_doubted":

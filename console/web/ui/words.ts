@@ -18,13 +18,22 @@ export const RUN_STATUS_WORDS: Readonly<Record<RunStatus | "not_started", Word>>
   ready: { tone: "busy", text: "Ready" },
   running: { tone: "busy", text: "Running" },
   parked: { tone: "wait", text: "Waiting" },
+  quarantined: { tone: "doubt", text: "Quarantined" },
   finished: { tone: "good", text: "Finished" },
   failed: { tone: "bad", text: "Failed" },
   cancelled: { tone: "quiet", text: "Cancelled" },
 };
 
 /** In the order in which filters offer them. */
-export const RUN_STATUS_ORDER: readonly RunStatus[] = ["running", "parked", "ready", "finished", "failed", "cancelled"];
+export const RUN_STATUS_ORDER: readonly RunStatus[] = [
+  "running",
+  "parked",
+  "ready",
+  "quarantined",
+  "finished",
+  "failed",
+  "cancelled",
+];
 
 export const EFFECT_STATUS_WORDS: Readonly<Record<EffectStatus, Word>> = {
   done: { tone: "good", text: "Done" },
@@ -85,12 +94,15 @@ export const EVENT_WORDS: Readonly<Record<EventType, string>> = {
   attempt_started: "Worker took the run",
   node_finished: "Node finished",
   node_failed: "Node failed",
+  node_retried: "Node failed, runs again",
   route_taken: "Route taken",
   superstep_finished: "Superstep finished",
   effect_recorded: "Call recorded",
   effect_refused: "Call refused",
   effect_held: "Call held for approval",
   effect_intended: "Call about to be made",
+  timer_set: "Timer set",
+  effect_retried: "Call failed, is made again",
   effect_repeated: "Call made once more",
   effect_finished: "Call ended",
   effect_doubted: "Call in doubt",
@@ -98,6 +110,9 @@ export const EVENT_WORDS: Readonly<Record<EventType, string>> = {
   approval_decided: "Approval decided",
   message_sent: "Message sent",
   run_parked: "Run waits",
+  cancel_requested: "Cancel asked for",
+  run_quarantined: "Run put in quarantine",
+  run_released: "Run released from quarantine",
   run_cancelled: "Run cancelled",
   run_finished: "Run finished",
   run_failed: "Run failed",
@@ -114,12 +129,16 @@ export function waitWords(wait: Wait): string {
       return "people to answer a question";
     case "timer":
       return `a timer, until ${new Date(wait.dueAt).toLocaleString("en-GB")}`;
+    case "retry":
+      return `another try, at ${new Date(wait.dueAt).toLocaleString("en-GB")}`;
+    case "turn":
+      return `its turn at ${wait.of}`;
     case "answer":
       return `an answer from ${wait.agent}`;
   }
 }
 
-const WAIT_ORDER: readonly Wait["kind"][] = ["doubt", "approval", "human", "timer", "answer"];
+const WAIT_ORDER: readonly Wait["kind"][] = ["doubt", "approval", "human", "retry", "timer", "turn", "answer"];
 
 /** The waits that say most: an agent that waits for another one only matters if nothing else is waited for. */
 export function tellingWaits(waits: readonly Wait[]): readonly Wait[] {

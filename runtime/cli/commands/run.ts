@@ -103,7 +103,7 @@ async function followSession(
         process.stdout.write(`${pc.dim(agents.get(event.run) ?? "")} ${describeEvent(event)}\n`);
       cursor = { ...cursor, [event.run]: event.seq };
     }
-    const waitsOutside = delta.session.waits.some((wait) => wait.kind !== "answer" && wait.kind !== "timer");
+    const waitsOutside = delta.session.waits.some((wait) => wait.kind !== "answer" && !("dueAt" in wait));
     const still = delta.runs.every((run) => run.status !== "ready" && run.status !== "running");
     if (ENDED_STATUSES.includes(delta.session.status) || (waitsOutside && still)) return delta.session;
     await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));

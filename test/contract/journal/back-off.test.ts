@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { NewEvent } from "../../../runtime/core/events.ts";
 import type { Claim, RunHead } from "../../../runtime/core/journal.ts";
 import { createTestDatabase } from "../../support/database.ts";
-import { claimed, openJournal, type TestJournal } from "../../support/journal.ts";
+import { claimAny, claimant, claimed, openJournal, type TestJournal } from "../../support/journal.ts";
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let one: TestJournal;
@@ -24,7 +24,7 @@ const step: NewEvent = { type: "node_finished", data: { node: "1/a", name: "a", 
 const repeated: NewEvent = { type: "effect_repeated", data: { effect: "e", why: "crash" } };
 
 const claim = async (run: string): Promise<Claim> => {
-  const [got] = await one.journal.claim([run], "w1", 60_000);
+  const [got] = await one.journal.claim([run], claimant("w1"));
   if (!got) throw new Error("The run cannot be claimed.");
   return got;
 };
@@ -70,10 +70,10 @@ test("a run that is not due - is claimed neither by name nor by a sweep", async 
   const { head } = await claimed(one.journal, { agent: "later" });
   await one.journal.append(head, [started(head)]).durable;
   await one.journal.release(head, { endedEarly: true });
-  expect(await one.journal.claim([head.run], "w1", 60_000)).toEqual([]);
-  expect(await one.journal.claimAny(["later"], "w1", 60_000, 10, 0)).toEqual([]);
+  expect(await one.journal.claim([head.run], claimant("w1"))).toEqual([]);
+  expect(await one.journal.claimAny(claimAny("w1", ["later"], 10))).toEqual([]);
   await makeDue(head.run);
-  expect(await one.journal.claimAny(["later"], "w1", 60_000, 10, 0)).toHaveLength(1);
+  expect(await one.journal.claimAny(claimAny("w1", ["later"], 10))).toHaveLength(1);
 });
 
 test("a message for a run that is not due - makes it due at once", async () => {

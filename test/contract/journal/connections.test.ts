@@ -7,7 +7,16 @@ import { openConnection } from "../../../runtime/journal/database.ts";
 import { deliverIn } from "../../../runtime/journal/deliver.ts";
 import { createTestDatabase } from "../../support/database.ts";
 import { HeldCommitProxy } from "../../support/held-commit-proxy.ts";
-import { approvalRequest, claimed, openJournal, step, type TestJournal } from "../../support/journal.ts";
+import {
+  approvalRequest,
+  claimant,
+  claimAny,
+  claimed,
+  freeLeftBehind,
+  openJournal,
+  step,
+  type TestJournal,
+} from "../../support/journal.ts";
 import { OLGA } from "../../support/platform.ts";
 import { until } from "../../support/processes.ts";
 
@@ -108,15 +117,20 @@ describe.concurrent("a process that freezes in the middle of a transaction", () 
       code: "FENCED",
     });
     await proxy.held;
-    expect(await two.journal.claimAny(["frozen"], "w2", 60_000, 10, 0)).toEqual([]);
-    await until(async () => (await two.journal.claimAny(["frozen"], "w2", 60_000, 10, 0)).length > 0);
+    const claim = async () => {
+      await freeLeftBehind(two);
+      return two.journal.claimAny(claimAny("w2", ["frozen"], 10));
+    };
+    expect(await claim()).toEqual([]);
+    await until(async () => (await claim()).length > 0);
     // When it wakes up, it is told.
     await refused;
     expect(await one.journal.read(head.run)).toHaveLength(1);
   });
 
   test("while it holds a run's row - keeps neither a message nor a claim waiting for ever", async () => {
-    const { head } = await claimed(one.journal, {}, 0);
+    const { head } = await claimed(one.journal);
+    await one.journal.release(head);
     const thaw = deferred<undefined>();
     const locked = deferred<undefined>();
     const standing = two.database.transaction(async (sql) => {
@@ -128,7 +142,7 @@ describe.concurrent("a process that freezes in the middle of a transaction", () 
     await locked.promise;
     const [delivered, claims] = await Promise.all([
       one.journal.deliver(head.run, { id: "m", kind: "cancel", data: {} }),
-      one.journal.claim([head.run], "w2", 60_000),
+      one.journal.claim([head.run], claimant("w2")),
     ]);
     expect(delivered.delivered).toBe(true);
     expect(claims).toHaveLength(1);

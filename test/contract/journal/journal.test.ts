@@ -8,7 +8,17 @@ import { deliverIn } from "../../../runtime/journal/deliver.ts";
 import { FencedError } from "../../../runtime/journal/errors.ts";
 import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
 import { createTestDatabase } from "../../support/database.ts";
-import { approvalRequest, claimed, newRun, openJournal, step, type TestJournal } from "../../support/journal.ts";
+import {
+  approvalRequest,
+  claimant,
+  claimAny,
+  claimed,
+  freeLeftBehind,
+  newRun,
+  openJournal,
+  step,
+  type TestJournal,
+} from "../../support/journal.ts";
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let one: TestJournal;
@@ -94,7 +104,8 @@ describe("appending", () => {
   test("a worker that lost its lease - is refused, and its neighbours in the same batch are not", async () => {
     const zombie = await claimed(one.journal, {}, 0);
     const other = await claimed(one.journal);
-    const [taken] = await two.journal.claim([zombie.head.run], "w2", 60_000);
+    await freeLeftBehind(two);
+    const [taken] = await two.journal.claim([zombie.head.run], claimant("w2"));
     expect(taken?.head.epoch).toBe(2);
     const [late, fine] = await Promise.allSettled([
       one.journal.append(zombie.head, [step(1)]).durable,
@@ -178,7 +189,7 @@ describe("leases", () => {
     const run = newRun();
     await one.journal.create(run);
     const claims = await Promise.all(
-      Array.from({ length: 8 }, (_, i) => (i % 2 ? one : two).journal.claim([run.run], `w${String(i)}`, 60_000)),
+      Array.from({ length: 8 }, (_, i) => (i % 2 ? one : two).journal.claim([run.run], claimant(`w${String(i)}`))),
     );
     expect(claims.flat()).toHaveLength(1);
   });
@@ -186,9 +197,11 @@ describe("leases", () => {
   test("a run whose lease holds - is not claimed; one whose lease expired is", async () => {
     const held = await claimed(one.journal);
     const lost = await claimed(one.journal, { agent: "lost" }, 0);
-    expect(await two.journal.claim([held.head.run], "w2", 60_000)).toEqual([]);
-    expect(await two.journal.claimAny(["lost"], "w2", 60_000, 10, 0, [lost.head.run])).toEqual([]);
-    const any = await two.journal.claimAny(["lost"], "w2", 60_000, 10, 0);
+    expect(await two.journal.claim([held.head.run], claimant("w2"))).toEqual([]);
+    await createHousekeeping(two.database).freeLeftBehind([lost.head.run]);
+    expect(await two.journal.claimAny(claimAny("w2", ["lost"], 10))).toEqual([]);
+    await freeLeftBehind(two);
+    const any = await two.journal.claimAny(claimAny("w2", ["lost"], 10));
     expect(any.map((claim) => claim.head.run)).toEqual([lost.head.run]);
     const renewed = await one.journal.renew([held.head, lost.head], "w1", 60_000);
     expect([...renewed.held]).toEqual([held.head.run]);
@@ -204,7 +217,7 @@ describe("the mailbox", () => {
     const message = { id: "m1", kind: "answer", data: { n: 1 } } as const;
     const delivered = await Promise.all([two, one, two].map(({ journal }) => journal.deliver(head.run, message)));
     expect(delivered.filter((result) => result.delivered)).toHaveLength(1);
-    const [claim] = await two.journal.claim([head.run], "w2", 60_000);
+    const [claim] = await two.journal.claim([head.run], claimant("w2"));
     if (!claim) throw new Error("The run was not woken.");
     const mail = await two.journal.mailbox(head.run);
     expect(mail.messages).toEqual([message]);
@@ -225,7 +238,7 @@ describe("the mailbox", () => {
       mailboxTaken: before.upTo,
     }).durable;
     expect(status).toBe("ready");
-    expect(await two.journal.claim([head.run], "w2", 60_000)).toHaveLength(1);
+    expect(await two.journal.claim([head.run], claimant("w2"))).toHaveLength(1);
   });
 
   test("messages and parks in any interleaving - lose no wake", async () => {
@@ -247,11 +260,11 @@ describe("the mailbox", () => {
         await expect
           .poll(
             async () =>
-              (await one.journal.claim([current.run], "w1", 60_000)).map((claim) => (current = claim.head)).length,
+              (await one.journal.claim([current.run], claimant("w1"))).map((claim) => (current = claim.head)).length,
           )
           .toBe(1);
       } else if (status === "ready") {
-        const [claim] = await one.journal.claim([current.run], "w1", 60_000);
+        const [claim] = await one.journal.claim([current.run], claimant("w1"));
         if (!claim) throw new Error("A ready run could not be claimed.");
         current = claim.head;
       }

@@ -3,7 +3,17 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openConnection } from "../../../runtime/journal/database.ts";
 import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
 import { createTestDatabase } from "../../support/database.ts";
-import { approvalRequest, claimed, newRun, openJournal, step, type TestJournal } from "../../support/journal.ts";
+import {
+  approvalRequest,
+  claimant,
+  claimAny,
+  claimed,
+  freeLeftBehind,
+  newRun,
+  openJournal,
+  step,
+  type TestJournal,
+} from "../../support/journal.ts";
 
 let database: Awaited<ReturnType<typeof createTestDatabase>>;
 let one: TestJournal;
@@ -56,7 +66,8 @@ describe("renewing leases", () => {
   test("of runs that somebody else has, or nobody any more - says so, also while their rows are held", async () => {
     const taken = await claimed(one.journal, {}, 0);
     const ended = await claimed(one.journal);
-    await two.journal.claim([taken.head.run], "w2", 60_000);
+    await freeLeftBehind(two);
+    await two.journal.claim([taken.head.run], claimant("w2"));
     const last = { type: "run_finished", data: { output: null } } as const;
     await one.journal.append(ended.head, [last], { status: "finished" }).durable;
     const heads = [taken.head, ended.head];
@@ -90,20 +101,20 @@ describe("claiming what is due", () => {
     await using _somebody = await holding(runs.slice(0, 1));
     const got: string[] = [];
     for (let i = 0; i < 3; i++) {
-      const claims = await two.journal.claimAny([agent], "w2", 60_000, 1, 0);
+      const claims = await two.journal.claimAny(claimAny("w2", [agent], 1));
       got.push(...claims.map(({ head }) => head.run));
     }
     expect(got).toEqual(runs.slice(1));
-    expect(await two.journal.claimAny([agent], "w2", 60_000, 1, 0)).toEqual([]);
+    expect(await two.journal.claimAny(claimAny("w2", [agent], 1))).toEqual([]);
   });
 
   test("while somebody holds a run whose worker has gone - takes the next one of those", async () => {
     const agent = "left-behind";
     const first = await claimed(one.journal, { agent }, 0);
     const second = await claimed(one.journal, { agent }, 0);
-    await one.journal.create(newRun({ agent }));
     await using _somebody = await holding([first.head.run]);
-    const claims = await two.journal.claimAny([agent], "w2", 60_000, 1, 0);
+    await freeLeftBehind(two);
+    const claims = await two.journal.claimAny(claimAny("w2", [agent], 1));
     expect(claims.map(({ head }) => head.run)).toEqual([second.head.run]);
   });
 
@@ -113,8 +124,9 @@ describe("claiming what is due", () => {
       await claimed(one.journal, { agent }, 0);
       await one.journal.create(newRun({ agent }));
     }
-    expect(await two.journal.claimAny([agent], "w2", 60_000, 7, 0)).toHaveLength(7);
-    expect(await two.journal.claimAny([agent], "w2", 60_000, 7, 0)).toHaveLength(3);
+    await freeLeftBehind(two);
+    expect(await two.journal.claimAny(claimAny("w2", [agent], 7))).toHaveLength(7);
+    expect(await two.journal.claimAny(claimAny("w2", [agent], 7))).toHaveLength(3);
   });
 });
 
@@ -165,7 +177,8 @@ describe("one run twice in a batch", () => {
   test("claimed again by the process that lost it - what its former holder appends is refused, with all that belongs to it", async () => {
     const former = await claimed(one.journal, {}, 0);
     const doubt = { view: "doubt_raised", effect: "e", effectId: "i", tool: "t", input: {}, reason: "r" } as const;
-    const [now] = await one.journal.claim([former.head.run], "w1", 60_000);
+    await freeLeftBehind(two);
+    const [now] = await one.journal.claim([former.head.run], claimant("w1"));
     if (!now) throw new Error("It could not be claimed again.");
     const appends = await Promise.allSettled([
       one.journal.append(former.head, [], { views: [doubt] }).durable,

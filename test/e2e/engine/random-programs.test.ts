@@ -44,10 +44,11 @@ function dying(cut: (events: readonly NewEvent[]) => boolean): Journal {
     },
     create: (run, claimFor) => journal.create(run, claimFor),
     startedWith: (agent, key) => journal.startedWith(agent, key),
-    claim: async (runs, worker, leaseMs) => {
+    claim: async (runs, claimant) => {
       dead = false;
-      return journal.claim(runs, worker, leaseMs);
+      return journal.claim(runs, claimant);
     },
+    withMail: (runs) => journal.withMail(runs),
     claimAny: () => Promise.resolve([]),
     renew: (heads, worker, leaseMs) => journal.renew(heads, worker, leaseMs),
     release: (head) => journal.release(head),

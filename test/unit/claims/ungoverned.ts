@@ -98,7 +98,13 @@ function handlesOf(agent: AnyAgent, world: World): AnyHandles {
         },
     },
     human: { ask: () => Promise.reject(new Error("The team asks nobody by itself.")) },
-    clock: { now: () => Promise.resolve(0), random: () => Promise.resolve(0), uuid: () => Promise.resolve("") },
+    clock: {
+      now: () => Promise.resolve(0),
+      random: () => Promise.resolve(0),
+      uuid: () => Promise.resolve(""),
+      sleep: () => Promise.resolve(),
+      sleepUntil: () => Promise.resolve(),
+    },
     log: { info: () => undefined, warn: () => undefined },
   };
 }

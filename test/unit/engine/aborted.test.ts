@@ -6,13 +6,14 @@ import type { NewEvent } from "../../../runtime/core/events.ts";
 import type { Appended, AppendOptions, Claim, MailboxMessage, RunHead } from "../../../runtime/core/journal.ts";
 import { Attempt } from "../../../runtime/engine/attempt.ts";
 import { TestEngine, typesOf } from "../../support/engine.ts";
+import { claimant } from "../../support/journal.ts";
 import { MemoryJournal } from "../../support/memory-journal.ts";
 import { notingTools, oneNode } from "../../support/one-node.ts";
 
 async function opened(engine: TestEngine, agent: Parameters<TestEngine["compile"]>[0]) {
   const compiled = engine.compile(agent);
   const run = await engine.create(agent, {});
-  const [claim] = (await engine.journal.claim([run], "w", 60_000)) as [Claim];
+  const [claim] = (await engine.journal.claim([run], claimant("w"))) as [Claim];
   return { run, compiled, attempt: await Attempt.open(claim, engine.services) };
 }
 

@@ -6,6 +6,7 @@ import type { JournalEvent } from "../../../runtime/core/events.ts";
 import { Attempt } from "../../../runtime/engine/attempt.ts";
 import { LeaseLostError } from "../../../runtime/engine/errors.ts";
 import { TestEngine, typesOf } from "../../support/engine.ts";
+import { claimant } from "../../support/journal.ts";
 import { notingTools, oneNode } from "../../support/one-node.ts";
 
 /** So that "it did not happen" is believed soon. */
@@ -247,7 +248,7 @@ describe("an attempt that has lost its lease", () => {
     });
     const compiled = engine.compile(agent);
     const run = await engine.create(agent, {});
-    const [claim] = await engine.journal.claim([run], "w", 1000);
+    const [claim] = await engine.journal.claim([run], claimant("w"));
     if (!claim) throw new Error("The run cannot be claimed.");
     let leaseMs = Infinity;
     const services = {
@@ -272,7 +273,7 @@ describe("an attempt that has lost its lease", () => {
     const agent = oneNode({ pay }, ({ tools }) => tools.pay({}));
     const compiled = engine.compile(agent);
     const run = await engine.create(agent, {});
-    const [claim] = await engine.journal.claim([run], "w", 1000);
+    const [claim] = await engine.journal.claim([run], claimant("w"));
     if (!claim) throw new Error("The run cannot be claimed.");
     const attempt = await Attempt.open(claim, engine.services);
     const running = attempt.run(compiled);

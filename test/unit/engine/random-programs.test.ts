@@ -33,9 +33,9 @@ describe("calls at the same time, cut off and replayed", () => {
             );
             if (heard.length > before.length) before = heard;
             if (status === "finished") break;
-            expect(status === "parked" ? (await engine.events(run)).at(-1)?.data : status).toEqual(
-              status === "parked" ? { waits: [expect.objectContaining({ kind: "timer" })] } : "cut",
-            );
+            const last = (await engine.events(run)).at(-1);
+            const waits = last?.type === "run_parked" ? last.data.waits.map(({ kind }) => kind) : [];
+            expect(status === "parked" ? [...new Set(waits)] : status).toEqual(status === "parked" ? ["timer"] : "cut");
             engine.skip(60_000);
           }
           expect(heard).toHaveLength(source.arms.flat().length);

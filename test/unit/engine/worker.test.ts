@@ -26,6 +26,8 @@ const NO_HOUSEKEEPING: Housekeeping = {
   workerSeen: () => Promise.resolve(),
   workerGone: () => Promise.resolve(),
   workerKey: () => Promise.resolve(null),
+  freeLeftBehind: () => Promise.resolve(),
+  suspectsWait: () => Promise.resolve(false),
   wakeDueRuns: () => Promise.resolve(),
   expireApprovals: () => Promise.resolve(),
   messageReceived: () => Promise.resolve(),
@@ -63,6 +65,7 @@ async function workerOn(journal: MemoryJournal, of: AnyAgent, housekeeping: Part
     },
     housekeeping: { ...NO_HOUSEKEEPING, ...housekeeping },
     slots: 1,
+    take: "all",
     sweepMs: 60_000,
   });
   await worker.start();
