@@ -26,6 +26,8 @@ export interface Agent<Input = unknown, Output = unknown> {
   readonly name: string;
   readonly description: string;
   readonly team: string | undefined;
+  /** Named by the developer; undefined: a hash of graph, schemas and source. */
+  readonly version: string | undefined;
   readonly state: StateDefinition;
   readonly input: z.ZodType | undefined;
   readonly output: z.ZodType | undefined;
@@ -61,6 +63,13 @@ export interface AgentOptions<
   description?: string;
   /** The team that this agent belongs to: rules may name it as `Team::"..."`. */
   team?: string;
+  /**
+   * A run that has begun only goes on with the version of the agent that began it. Default: a hash of the graph, the
+   * schemas and the source, so that changed code is another version. Name the version yourself to say that changed
+   * code goes on with the runs of the code before; where it asks for something else than what they recorded, they
+   * fail with `NON_DETERMINISM`.
+   */
+  version?: string;
   state: State;
   /** What a run may be started with. Default: whatever the state takes. */
   input?: Input;
@@ -90,7 +99,7 @@ const AGENT_NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
  * Defines an agent: a named state graph with the tools and agents that it may call.
  *
  * @throws {@link InvalidAgentError} if the name is not lower-case words with hyphens between them,
- *   two of its tools have the same name, or a limit is not a whole number from 1 on.
+ *   two of its tools have the same name, a limit is not a whole number from 1 on, or the version cannot be used.
  */
 export function defineAgent<
   State extends StateDefinition,
@@ -119,6 +128,7 @@ export function defineAgent<
     name,
     description: options.description ?? "",
     team: options.team,
+    version: versionOf(name, options.version),
     state: options.state,
     input: options.input,
     output: options.output,
@@ -129,6 +139,14 @@ export function defineAgent<
     timeoutMs: wholeNumber(name, "timeoutMs", options.timeoutMs),
     graph: options.graph as Agent["graph"],
   });
+}
+
+function versionOf(agent: string, version: string | undefined): string | undefined {
+  if (version === undefined || /^[\w.:+-]{1,100}$/.test(version)) return version;
+  throw new InvalidAgentError(
+    `The agent "${agent}" has the version "${version}". Use up to 100 letters, digits and . : + - _, for example "2026-11-22".`,
+    { details: { agent, version } },
+  );
 }
 
 function wholeNumber(agent: string, option: string, value: number | undefined): number | undefined {

@@ -68,7 +68,8 @@ export const eventSchemas = {
   run_started: z.object({
     session: z.string(),
     agent: z.string(),
-    version: z.string(),
+    /** The agent's version, where it was known before a worker took the run. */
+    version: z.string().optional(),
     input: value,
     startedBy: actorSchema,
     /** Starting again with the same key gives the same run. */
@@ -85,6 +86,8 @@ export const eventSchemas = {
   attempt_started: z.object({
     epoch: z.int().positive(),
     worker: z.string(),
+    /** The version of the agent that works on it. */
+    version: z.string().optional(),
     /** When the lease was granted, by the database's clock: what earlier attempts began, they began before. */
     claimedAt: z.int().optional(),
   }),

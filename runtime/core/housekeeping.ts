@@ -5,10 +5,8 @@ export interface WorkerRow {
   readonly worker: string;
   /** The key with which it signs messages (SPKI, PEM). */
   readonly publicKey: string;
-  /** The names of its agents. */
-  readonly agents: readonly string[];
-  /** Their versions. */
-  readonly versions: readonly string[];
+  /** The version of each of its agents, by name. */
+  readonly versions: ReadonlyMap<string, string>;
 }
 
 /** What workers do for everybody beside their runs. All of it may be repeated, by any worker, at any time. */
@@ -24,8 +22,8 @@ export interface Housekeeping {
    * worker was not seen since.
    */
   freeLeftBehind(except: readonly string[]): Promise<void>;
-  /** True if runs of these versions of agents wait that are suspected of having crashed their worker. */
-  suspectsWait(versions: readonly string[]): Promise<boolean>;
+  /** True if runs of these agents and versions wait that are suspected of having crashed their worker. */
+  suspectsWait(versions: ReadonlyMap<string, string>): Promise<boolean>;
   /** Makes runs ready whose timer is due, by the database's clock. */
   wakeDueRuns(): Promise<void>;
   /** Ends approvals whose time to decide is over, by the database's clock: a fault is always a no. */

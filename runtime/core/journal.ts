@@ -100,7 +100,8 @@ export interface NewRun {
   readonly session: string;
   readonly parent: string | null;
   readonly agent: string;
-  readonly version: string;
+  /** The version of the agent that is to run it; null: of whichever worker takes it first. */
+  readonly version: string | null;
   readonly key: string | null;
   readonly startedBy: Actor;
   readonly depth: number;
@@ -117,8 +118,11 @@ export type Take = "all" | "sound" | "suspects";
 export interface Claimant {
   readonly worker: string;
   readonly leaseMs: number;
-  /** The versions of agents that it has. A run that is to be stopped is claimed whatever its version. */
-  readonly versions: readonly string[];
+  /**
+   * The agents that it has, and which version of each. A run belongs to the version that took it first; one that is to
+   * be stopped is claimed whatever its version.
+   */
+  readonly versions: ReadonlyMap<string, string>;
   /** A worker that takes suspects does nothing else at the same time. */
   readonly take: Take;
 }
@@ -126,7 +130,6 @@ export interface Claimant {
 /** At most so many runs of one agent may be under way at once, on all workers together. */
 export interface AgentLimit {
   readonly agent: string;
-  readonly version: string;
   readonly atMost: number;
 }
 
@@ -134,15 +137,16 @@ export interface ClaimAny extends Claimant {
   readonly limit: number;
   /** Leaves alone what has not been due for so long. */
   readonly olderThanMs: number;
-  /** How many runs of a version this worker takes at most; default: no bound but the limit. */
+  /** How many more runs of an agent this worker takes at most; default: no bound but the limit. */
   readonly room?: ReadonlyMap<string, number>;
-  /** For versions of these agents. */
   readonly limits?: readonly AgentLimit[];
 }
 
 /** What a claim gives: the lease on a run, and what is needed to go on with it. */
 export interface Claim {
   readonly head: RunHead;
+  /** The version of the agent that the run belongs to; empty while none has taken it. */
+  readonly version: string;
   readonly startedBy: Actor;
   readonly depth: number;
   readonly parent: string | null;

@@ -91,6 +91,7 @@ export class Attempt {
   #abortedBy: { readonly error: unknown } | null = null;
   #stop: Stop | null = null;
   readonly #claimedAt: Claim["claimedAt"];
+  readonly #version: string;
   #over = false;
   #deadlineMs: number;
   #mailboxTaken = 0;
@@ -107,6 +108,7 @@ export class Attempt {
     this.#services = services;
     this.#deadlineMs = claim.deadlineMs;
     this.#claimedAt = claim.claimedAt;
+    this.#version = claim.version;
     this.#aborted.promise.catch(() => undefined);
   }
 
@@ -292,11 +294,11 @@ export class Attempt {
   /** Looks whether somebody has cancelled the run while it is under way; all else can wait for the next attempt. */
   async lookForCancel(): Promise<void> {
     if (this.over || this.#stop) return;
-    const { messages } = await this.#services.journal.mailbox(this.head.run);
-    const { events } = takeOver(
-      this.record,
-      messages.filter(({ kind }) => kind === "cancel"),
-    );
+    const { messages, upTo } = await this.#services.journal.mailbox(this.head.run);
+    const cancels = messages.filter(({ kind }) => kind === "cancel");
+    const { events } = takeOver(this.record, cancels);
+    // What else there is makes the run ready as soon as it parks.
+    if (cancels.length === messages.length) this.#mailboxTaken = upTo;
     for (const event of events) {
       if (event.type !== "cancel_requested" || this.#isOver() || this.#stop) continue;
       for (const placed of this.append([event]).events) applyEvent(this.record, placed);
@@ -426,7 +428,12 @@ export class Attempt {
     this.#mailboxTaken = upTo;
     const started: NewEvent = {
       type: "attempt_started",
-      data: { epoch: this.head.epoch, worker: this.#services.worker, claimedAt: this.#claimedAt.epochMs },
+      data: {
+        epoch: this.head.epoch,
+        worker: this.#services.worker,
+        ...(this.#version === "" ? {} : { version: this.#version }),
+        claimedAt: this.#claimedAt.epochMs,
+      },
     };
     for (const event of this.append([started, ...events]).events) applyEvent(this.record, event);
     this.#open = new OpenCalls(this.record, this.#claimedAt.epochMs);

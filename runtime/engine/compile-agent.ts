@@ -64,7 +64,7 @@ export function compileAgent(agent: Agent, services: HandleServices): CompiledAg
       { details: { agent: agent.name } },
     );
   }
-  const version = versionOf(agent, builder);
+  const version = agent.version ?? versionOf(agent, builder);
   const channels = Object.keys(builder.channels);
   for (const channel of channels) {
     if ((builder.channels[channel] as { lc_graph_name?: unknown }).lc_graph_name !== "DeltaChannel") continue;
@@ -137,16 +137,6 @@ function assertGoverned(agent: string, node: string, options: NodeOptions): void
       { details: { agent, node, option: name } },
     );
   }
-}
-
-/** The version that a run of this agent is started with: see {@link CompiledAgent.version}. */
-export function agentVersion(agent: Agent): string {
-  const inert: HandleServices = {
-    memory: { remember: () => Promise.resolve(), recall: () => Promise.resolve([]) },
-    models: new Map(),
-    log: () => undefined,
-  };
-  return versionOf(agent, agent.graph(buildHandles(agent, inert)) as unknown as Builder);
 }
 
 function versionOf(agent: Agent, builder: Builder): string {

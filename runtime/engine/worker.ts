@@ -71,7 +71,7 @@ export class Worker {
     this.#claimant = {
       worker,
       leaseMs: limits.leaseMs,
-      versions: [...agents.values()].map(({ version }) => version),
+      versions: new Map([...agents].map(([name, { version }]) => [name, version])),
       take,
     };
     this.#limits = limitsOf(agents);
@@ -82,12 +82,7 @@ export class Worker {
   async start(): Promise<void> {
     const { bus, agents, housekeeping, mailer, worker, limits, sweepMs, take } = this.#options;
     const { publicKey } = mailer;
-    await housekeeping.registerWorker({
-      worker,
-      publicKey,
-      agents: [...agents.keys()],
-      versions: this.#claimant.versions,
-    });
+    await housekeeping.registerWorker({ worker, publicKey, versions: this.#claimant.versions });
     // Before anything can be taken: a lease that nobody renews is lost in mid-call.
     this.#renew = setInterval(() => {
       this.#renewing ??= this.#renewLeases().finally(() => {
@@ -159,7 +154,7 @@ export class Worker {
   }
 
   #room(): Map<string, number> {
-    return new Map([...this.#options.agents].map(([name, { version }]) => [version, this.#roomFor(name)]));
+    return new Map([...this.#options.agents.keys()].map((agent) => [agent, this.#roomFor(agent)]));
   }
 
   /** Claims runs for all free slots, and starts on them. */
@@ -402,8 +397,8 @@ export class Worker {
 
 function limitsOf(agents: ReadonlyMap<string, CompiledAgent>): Map<string, AgentLimit> {
   return new Map(
-    [...agents].flatMap(([name, { agent, version }]) =>
-      agent.concurrency === undefined ? [] : [[name, { agent: name, version, atMost: agent.concurrency }] as const],
+    [...agents].flatMap(([name, { agent }]) =>
+      agent.concurrency === undefined ? [] : [[name, { agent: name, atMost: agent.concurrency }] as const],
     ),
   );
 }

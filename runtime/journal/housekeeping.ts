@@ -14,11 +14,11 @@ const SWEEP_LIMIT = 100;
 
 export function createHousekeeping(database: Database): Housekeeping {
   return {
-    async registerWorker({ worker, publicKey, agents, versions }) {
+    async registerWorker({ worker, publicKey, versions }) {
       await database.query(
         `insert into workers (worker_id, public_key, agents, versions) values ($1, $2, $3, $4)
          on conflict (worker_id) do update set seen_at = clock_timestamp()`,
-        [worker, publicKey, agents, versions],
+        [worker, publicKey, [...versions.keys()], [...versions.values()]],
       );
     },
     async workerSeen(worker) {
@@ -42,7 +42,11 @@ export function createHousekeeping(database: Database): Housekeeping {
       await database.query(FREE_LEFT_BEHIND, [except, SWEEP_LIMIT], "free_left_behind");
     },
     async suspectsWait(versions) {
-      const [row] = await database.query<{ wait: boolean }>(SUSPECTS_WAIT, [versions], "suspects_wait");
+      const [row] = await database.query<{ wait: boolean }>(
+        SUSPECTS_WAIT,
+        [[...versions.keys()], [...versions.values()]],
+        "suspects_wait",
+      );
       return row?.wait === true;
     },
     async wakeDueRuns() {

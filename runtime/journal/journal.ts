@@ -40,6 +40,7 @@ interface ClaimRow {
   readonly run_id: string;
   readonly session_id: string;
   readonly agent: string;
+  readonly agent_version: string;
   readonly epoch: number;
   readonly head_seq: number;
   readonly head_hash: string;
@@ -88,7 +89,7 @@ export class PostgresJournal implements Journal {
     const data: EventData<"run_started"> = {
       session: run.session,
       agent: run.agent,
-      version: run.version,
+      ...(run.version === null ? {} : { version: run.version }),
       input: run.input,
       startedBy: run.startedBy,
       depth: run.depth,
@@ -109,7 +110,7 @@ export class PostgresJournal implements Journal {
         run.session,
         run.parent,
         run.agent,
-        run.version,
+        run.version ?? "",
         run.key,
         run.startedBy.kind,
         run.startedBy.id,
@@ -137,6 +138,7 @@ export class PostgresJournal implements Journal {
         seq: 1,
         hash,
       },
+      version: run.version ?? "",
       startedBy: run.startedBy,
       depth: run.depth,
       parent: run.parent,
@@ -154,7 +156,7 @@ export class PostgresJournal implements Journal {
 
   claim(runs: readonly string[], claimant: Claimant, limit?: AgentLimit): Promise<Claim[]> {
     const claimRuns = (sql: Sql, atMost: number): Promise<Claim[]> =>
-      this.#claim(sql, CLAIM_RUNS, claimant, [claimant.versions, runs, atMost], "claim_runs");
+      this.#claim(sql, CLAIM_RUNS, claimant, [runs, atMost], "claim_runs");
     if (!limit) return claimRuns(this.#database, runs.length);
     return this.#database.transaction(async (sql) => {
       const left = await leftOf(sql, limit);
@@ -164,36 +166,34 @@ export class PostgresJournal implements Journal {
 
   async claimAny(claim: ClaimAny): Promise<Claim[]> {
     const { versions, limit, olderThanMs, room, limits = [] } = claim;
-    const claimOf = (sql: Sql, some: readonly (readonly [version: string, room: number])[]): Promise<Claim[]> =>
+    const rooms = new Map([...versions.keys()].map((agent) => [agent, Math.min(limit, room?.get(agent) ?? limit)]));
+    const claimOf = (sql: Sql): Promise<Claim[]> =>
       this.#claim(
         sql,
         CLAIM_ANY,
         claim,
-        [some.map(([version]) => version), some.map(([, most]) => most), olderThanMs, limit],
+        [[...rooms.values()].map((most) => Math.max(0, most)), olderThanMs, limit],
         "claim_any",
       );
-    const roomOf = (version: string): number => Math.min(limit, room?.get(version) ?? limit);
-    const rooms = versions.map((version) => [version, roomOf(version)] as const).filter(([, most]) => most > 0);
-    if (limits.length === 0) return claimOf(this.#database, rooms);
-    const limited = new Map(limits.map((one) => [one.version, one]));
+    if (limits.length === 0) return claimOf(this.#database);
     return this.#database.transaction(async (sql) => {
-      const some: (readonly [string, number])[] = [];
-      for (const [version, most] of rooms) {
-        const bound = limited.get(version);
-        some.push([version, bound ? Math.min(most, await leftOf(sql, bound)) : most]);
+      for (const bound of limits) {
+        const most = rooms.get(bound.agent) ?? 0;
+        if (most > 0) rooms.set(bound.agent, Math.min(most, await leftOf(sql, bound)));
       }
-      return claimOf(
-        sql,
-        some.filter(([, most]) => most > 0),
-      );
+      return claimOf(sql);
     });
   }
 
   async #claim(sql: Sql, text: string, claimant: Claimant, more: unknown[], name: string): Promise<Claim[]> {
-    const { worker, leaseMs, take } = claimant;
+    const { worker, leaseMs, take, versions } = claimant;
     // The deadline counts from before the question: the lease that Postgres grants can only end later.
     const deadlineMs = this.#clock.monotonicMs() + leaseMs;
-    const rows = await sql.query<ClaimRow>(text, [worker, leaseMs, take, ...more], name);
+    const rows = await sql.query<ClaimRow>(
+      text,
+      [worker, leaseMs, take, [...versions.keys()], [...versions.values()], ...more],
+      name,
+    );
     const monotonicMs = this.#clock.monotonicMs();
     return rows.map((row) => ({
       head: {
@@ -204,6 +204,7 @@ export class PostgresJournal implements Journal {
         seq: row.head_seq,
         hash: row.head_hash,
       },
+      version: row.agent_version,
       startedBy: { kind: row.starter_kind, id: row.starter_id },
       depth: row.depth,
       parent: row.parent_id,

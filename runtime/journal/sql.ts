@@ -82,59 +82,74 @@ select run_id, 1, 'run_started', $14, $11, $15, $10 from created
 returning run_id, (extract(epoch from clock_timestamp()) * 1000)::bigint as claimed_at`;
 
 const CLAIMED = `
-returning r.run_id, r.session_id, r.agent, r.epoch, r.head_seq, encode(r.head_hash, 'hex') as head_hash,
+returning r.run_id, r.session_id, r.agent, r.agent_version, r.epoch, r.head_seq, encode(r.head_hash, 'hex') as head_hash,
   r.starter_kind, r.starter_id, r.depth, r.parent_id, r.solo_crashes,
   (extract(epoch from clock_timestamp()) * 1000)::bigint as claimed_at`;
 
-/** $1: the worker, $2: its lease in ms, $3: which runs it takes. */
+/** $1: the worker, $2: its lease in ms, $3: which runs it takes, $4 and $5: its agents and their versions. */
 const CLAIM = `
 update runs r set status = 'running', epoch = r.epoch + 1, lease_owner = $1, alone = ($3::text = 'suspects'),
-  lease_until = clock_timestamp() + $2 * interval '1 millisecond', ready_at = 'infinity'
+  lease_until = clock_timestamp() + $2 * interval '1 millisecond', ready_at = 'infinity',
+  agent_version = case when r.agent_version = ''
+    then coalesce((select version from mine where mine.agent = r.agent), '') else r.agent_version end
 from due where r.run_id = due.run_id
 ${CLAIMED}`;
+
+const MINE = `mine as materialized (select * from unnest($4::text[], $5::text[]) as m(agent, version))`;
 
 const TAKEN = `($3::text = 'all' or (crashes > 0) = ($3::text = 'suspects'))`;
 
 /**
- * Claims named runs ($5) of these versions ($4), or that are to be stopped, which are ready and due, at most $6. It
- * waits for a locked row: whoever leaves a message holds it for one statement, and a claim that skipped it would be a
- * lost wake.
+ * Claims named runs ($6) of the worker's agents and versions, or that are to be stopped, which are ready and due, at
+ * most $7. It waits for a locked row: whoever leaves a message holds it for one statement, and a claim that skipped it
+ * would be a lost wake.
  */
 export const CLAIM_RUNS = `
-with due as materialized (
+with ${MINE}, due as materialized (
   select run_id from runs
-  where run_id = any($5::uuid[]) and status = 'ready' and ready_at <= clock_timestamp() and ${TAKEN}
-    and (agent_version = any($4::text[]) or stop_at <= clock_timestamp())
-  order by run_id limit $6
+  where run_id = any($6::uuid[]) and status = 'ready' and ready_at <= clock_timestamp() and ${TAKEN}
+    and (stop_at <= clock_timestamp() or exists (
+      select 1 from mine where mine.agent = runs.agent and runs.agent_version in (mine.version, '')))
+  order by run_id limit $7
   for update
 ) ${CLAIM}`;
 
+/** The runs of one agent and version that are due, in order. It walks its own part of a partial index. */
+const READY = (version: string): string => `
+      select run_id, ready_at from (
+        select run_id, ready_at from runs
+        where agent = mine.agent and agent_version = ${version} and status = 'ready' and ${TAKEN}
+          and ready_at <= clock_timestamp() - $7 * interval '1 millisecond'
+        order by ready_at limit room.most
+        for update skip locked
+      ) locked`;
+
 /**
- * Claims what nobody was told of: runs of these versions ($4) that have been due for $6 ms, at most $5 of each (one
- * number a version) and $7 in all; and runs that are to be stopped, whatever their version. The versions take turns,
- * so that a long queue of one agent does not keep the others waiting. Each walks its own part of a partial index, so
- * the cost does not grow with the number of runs that are parked, ended or queued, and skips what is locked before it
- * counts: a row that somebody holds never stands in front of the others.
+ * Claims what nobody was told of: runs of the worker's agents that have been due for $7 ms, at most $6 of each (one
+ * number an agent) and $8 in all; and runs that are to be stopped, whatever their version. The agents take turns,
+ * so that a long queue of one does not keep the others waiting. The cost does not grow with the number of runs that
+ * are parked, ended, queued, or of versions that nobody has. What is locked is skipped before it counts: a row that
+ * somebody holds never stands in front of the others.
  */
 export const CLAIM_ANY = `
-with ready as materialized (
-  select run_id, turn, ready_at from unnest($4::text[], $5::int[]) as v(version, room) cross join lateral (
+with ${MINE}, ready as materialized (
+  select run_id, turn, ready_at
+  from unnest($4::text[], $5::text[], $6::int[]) as room(agent, version, most)
+  join mine on mine.agent = room.agent
+  cross join lateral (
     select run_id, ready_at, row_number() over (order by ready_at) as turn from (
-      select run_id, ready_at from runs
-      where agent_version = v.version and status = 'ready' and ${TAKEN}
-        and ready_at <= clock_timestamp() - $6 * interval '1 millisecond'
-      order by ready_at limit v.room
-      for update skip locked
-    ) locked
-  ) queue
+      ${READY("mine.version")} union all ${READY("''")}
+      order by ready_at limit room.most
+    ) queue
+  ) numbered
 ), stopping as materialized (
   select run_id, 0::bigint as turn, ready_at from runs
   where status = 'ready' and stop_at <= clock_timestamp() and ready_at <= clock_timestamp() and ${TAKEN}
-  order by stop_at limit $7
+  order by stop_at limit $8
   for update skip locked
 ), due as materialized (
   select run_id from (select * from stopping union select * from ready) both_kinds
-  group by run_id order by min(turn), min(ready_at) limit $7
+  group by run_id order by min(turn), min(ready_at) limit $8
 ) ${CLAIM}`;
 
 /**
@@ -165,11 +180,14 @@ update runs r set status = 'ready', ready_at = least(r.ready_at, clock_timestamp
 from behind where r.run_id = behind.run_id
 returning r.run_id`;
 
+/** Of the agents $1 in the versions $2. */
 export const SUSPECTS_WAIT = `
 select exists (
   select 1 from runs
   where status = 'ready' and crashes > 0 and ready_at <= clock_timestamp()
-    and (agent_version = any($1::text[]) or stop_at <= clock_timestamp())) as wait`;
+    and (stop_at <= clock_timestamp() or exists (
+      select 1 from unnest($1::text[], $2::text[]) as m(agent, version)
+      where m.agent = runs.agent and runs.agent_version in (m.version, '')))) as wait`;
 
 /**
  * Extends leases. A locked row is skipped: waiting for it would cost its neighbours their leases. What is said of

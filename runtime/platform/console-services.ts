@@ -34,7 +34,6 @@ const PING_MS = 2_000;
 /** What the console and the CLI do, on the journal. */
 export function createServices(context: ServicesContext): ConsoleServices {
   const { database, bus, config } = context;
-  const versions = new Map<string, string>();
   const wake = (woken: { readonly run: string; readonly agent: string } | null): void => {
     if (woken) bus.wake(woken.agent, [woken.run]);
   };
@@ -67,7 +66,7 @@ export function createServices(context: ServicesContext): ConsoleServices {
     async startRun(by, { agent, input, key }) {
       // Loads LangGraph, which most of what asks for these services never needs.
       const { startRun } = await import("./start-run.ts");
-      const { run, created } = await startRun({ ...context, versions }, { agent, input, key, startedBy: actorOf(by) });
+      const { run, created } = await startRun(context, { agent, input, key, startedBy: actorOf(by) });
       const [summary] = await sessionSummaries(context, [run]);
       if (!summary) throw new NotFoundError(`The session ${run} is gone.`, { details: { session: run } });
       return { session: summary, created };

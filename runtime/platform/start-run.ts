@@ -1,6 +1,5 @@
 import type { AnyAgent } from "../../agents/define-agent.ts";
 import { encode } from "../engine/codec.ts";
-import { agentVersion } from "../engine/compile-agent.ts";
 import { canonicalJson } from "../core/canonical.ts";
 import { randomIds } from "../core/ids.ts";
 import { InvalidInputError, NotFoundError } from "../core/errors.ts";
@@ -33,8 +32,6 @@ export async function startRun(
     readonly journal: Journal;
     readonly bus: Pick<Bus, "wake">;
     readonly config: SignalboxConfig;
-    /** The versions of agents that were asked for before: building a graph to find out takes a while. */
-    readonly versions: Map<string, string>;
   },
   options: StartOptions,
 ): Promise<{ readonly run: string; readonly created: boolean }> {
@@ -61,8 +58,6 @@ export async function startRun(
       { details: { agent: agent.name } },
     );
   }
-  const version = context.versions.get(agent.name) ?? agentVersion(agent);
-  context.versions.set(agent.name, version);
   const run = randomIds.next();
   const key = options.key ?? null;
   const input = encode(parsed ? parsed.data : options.input);
@@ -72,7 +67,7 @@ export async function startRun(
     session: run,
     parent: null,
     agent: agent.name,
-    version,
+    version: null,
     key,
     startedBy: options.startedBy,
     depth: 0,

@@ -14,9 +14,9 @@ alter table runs
   -- Whoever has it now does nothing else.
   add column alone boolean not null default false;
 
--- A worker claims what it has the code for.
+-- A worker claims what it has the code for. A run has no version ('') until a worker has taken it for the first time.
 drop index runs_ready;
-create index runs_ready on runs (agent_version, ready_at) where status = 'ready';
+create index runs_ready on runs (agent, agent_version, ready_at) where status = 'ready';
 create index runs_to_stop on runs (stop_at) where status = 'ready' and stop_at is not null;
 create index runs_suspect on runs (ready_at) where status = 'ready' and crashes > 0;
 

@@ -41,6 +41,8 @@ export function bankProject(options: {
   const State = Annotation.Root({ id: Annotation<string>(), key: Annotation<string>() });
   const agent = defineAgent({
     name: "bank",
+    // Processes of a test get its source from different compilers.
+    version: "1",
     state: State,
     tools: { pay },
     graph: ({ tools }) =>

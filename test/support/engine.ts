@@ -2,7 +2,7 @@ import type { AnyAgent } from "../../agents/define-agent.ts";
 import { systemClock } from "../../runtime/core/clock.ts";
 import type { Bus } from "../../runtime/core/bus.ts";
 import type { EventData, EventType, JournalEvent, NewEvent, RunStatus } from "../../runtime/core/events.ts";
-import type { Journal } from "../../runtime/core/journal.ts";
+import type { Journal, NewRun } from "../../runtime/core/journal.ts";
 import type { JsonValue } from "../../runtime/core/json.ts";
 import type { Judge, ProposedCall } from "../../runtime/core/judge.ts";
 import type { Turns } from "../../runtime/core/turns.ts";
@@ -92,8 +92,8 @@ export class TestEngine {
     return compileAgent(agent, this.#handles);
   }
 
-  async create(agent: AnyAgent, input: unknown): Promise<string> {
-    const run = memoryRun(agent.name, encode(input));
+  async create(agent: AnyAgent, input: unknown, changes: Partial<NewRun> = {}): Promise<string> {
+    const run = memoryRun(agent.name, encode(input), changes);
     await this.journal.create(run);
     return run.run;
   }

@@ -69,7 +69,7 @@ export function newRun(changes: Partial<NewRun> = {}): NewRun {
 
 /** A worker that has these agents. */
 export function claimant(worker: string, agents: readonly string[] = ["refunds"]): Claimant {
-  return { worker, leaseMs: 60_000, versions: agents, take: "all" };
+  return { worker, leaseMs: 60_000, versions: new Map(agents.map((agent) => [agent, agent])), take: "all" };
 }
 
 /** Claims whatever is due of these agents. */

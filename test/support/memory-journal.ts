@@ -73,7 +73,7 @@ export class MemoryJournal implements Journal {
     const head: RunHead = { run: run.run, session: run.session, agent: run.agent, epoch: 0, seq: 0, hash: GENESIS };
     const { session, agent, version, input, startedBy, depth, cause, deadline = null } = run;
     const more = { ...(cause ? { cause } : {}), ...(deadline === null ? {} : { deadline }) };
-    const data = { session, agent, version, input, startedBy, depth, ...more };
+    const data = { session, agent, ...(version === null ? {} : { version }), input, startedBy, depth, ...more };
     const stored: StoredRun = { run, events: [], mailbox: [], status: "ready", epoch: 0, taken: 0 };
     stored.events.push(place(head, { type: "run_started", data }));
     this.runs.set(run.run, stored);
@@ -100,7 +100,16 @@ export class MemoryJournal implements Journal {
       };
       const claimedAt = { epochMs: Date.now() + this.aheadMs, monotonicMs: performance.now() };
       const { startedBy, depth, parent } = run.run;
-      return { head, startedBy, depth, parent, deadlineMs: Infinity, claimedAt, soloCrashes: 0 };
+      return {
+        head,
+        version: run.run.version ?? "",
+        startedBy,
+        depth,
+        parent,
+        deadlineMs: Infinity,
+        claimedAt,
+        soloCrashes: 0,
+      };
     });
     return Promise.resolve(claims);
   }

@@ -71,7 +71,7 @@ export async function startTestPlatform(): Promise<TestPlatform> {
     },
     async start(config, agent, input, key) {
       const startedBy = { kind: "person", id: "ada" } as const;
-      return (await startRun({ journal, bus, config, versions: new Map() }, { agent, input, startedBy, key })).run;
+      return (await startRun({ journal, bus, config }, { agent, input, startedBy, key })).run;
     },
     async reach(run, status) {
       const deadline = Date.now() + 20_000;

@@ -50,10 +50,14 @@ function MilestoneDetails({ entry }: { readonly entry: Milestone }) {
             {what.askedBy === undefined
               ? `By ${actorWords(what.startedBy)}`
               : `Asked by ${what.askedBy}, in a session of ${actorWords(what.startedBy)}`}
-            , version{" "}
-            <span className="mono" title={what.version}>
-              {what.version.slice(0, 12)}
-            </span>
+            {what.version !== undefined && (
+              <>
+                , version{" "}
+                <span className="mono" title={what.version}>
+                  {what.version.slice(0, 12)}
+                </span>
+              </>
+            )}
           </p>
           <Part title="Input">
             <JsonView value={what.input} />

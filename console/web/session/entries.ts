@@ -64,7 +64,7 @@ export interface Milestone extends EntryBase {
         readonly startedBy: Actor;
         /** The agent that asked for this run; undefined for the run that began the session. */
         readonly askedBy: string | undefined;
-        readonly version: string;
+        readonly version: string | undefined;
       }
     | { readonly type: "run_taken_over"; readonly worker: string; readonly before: string }
     | { readonly type: "node_failed"; readonly name: string; readonly error: EventData<"run_failed">["error"] }
@@ -72,7 +72,11 @@ export interface Milestone extends EntryBase {
     | { readonly type: "run_quarantined"; readonly crashes: number }
     | { readonly type: "run_finished"; readonly output: JsonValue }
     | { readonly type: "run_failed"; readonly error: EventData<"run_failed">["error"] }
-    | { readonly type: "cancel_requested" | "run_released" | "run_cancelled"; readonly by: Actor; readonly reason: string };
+    | {
+        readonly type: "cancel_requested" | "run_released" | "run_cancelled";
+        readonly by: Actor;
+        readonly reason: string;
+      };
 }
 
 /** The entry as it stood right after the event at `position`; undefined if it had not begun. */
