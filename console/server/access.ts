@@ -39,6 +39,12 @@ export const ROUTE_NEEDS: Readonly<Record<string, Need>> = {
   "GET /api/questions/:id": READ,
   "POST /api/questions/:id/answer": DECIDE,
   "POST /api/runs": START,
+  "GET /api/runs": READ,
+  "GET /api/runs/:id": READ,
+  "POST /api/runs/:id/cancel": START,
+  "POST /api/runs/:id/release": START,
+  "POST /api/runs/:id/restart": START,
+  "GET /api/queues": READ,
   "GET /api/agents": READ,
   "GET /api/health": READ,
   // The pages themselves: they hold nothing that is secret, and the sign-in page is one of them.

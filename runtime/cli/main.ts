@@ -7,6 +7,7 @@ import { addAuditCommands } from "./commands/audit.ts";
 import { addCheckCommands } from "./commands/checks.ts";
 import { addQuestionCommands } from "./commands/questions.ts";
 import { addRunCommand } from "./commands/run.ts";
+import { addRunsCommands } from "./commands/runs.ts";
 import { addServerCommands } from "./commands/servers.ts";
 import { addSessionCommands } from "./commands/sessions.ts";
 import { addUserCommands } from "./commands/users.ts";
@@ -26,6 +27,7 @@ const program = new Command("signalbox")
 
 addServerCommands(program);
 addRunCommand(program);
+addRunsCommands(program);
 addSessionCommands(program);
 addApprovalCommands(program);
 addQuestionCommands(program);

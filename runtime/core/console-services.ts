@@ -11,8 +11,11 @@ import type {
   Health,
   questionsQuery,
   QuestionView,
+  QueueView,
   resolveDoubtBody,
   RunSummary,
+  runsQuery,
+  RunView,
   sessionsQuery,
   SessionsPage,
   SessionState,
@@ -90,6 +93,20 @@ export interface ConsoleServices {
     by: Principal,
     start: z.output<typeof startRunBody>,
   ): Promise<{ readonly session: SessionSummary; readonly created: boolean }>;
+  /** Runs that have not ended, oldest first. */
+  listRuns(query: z.output<typeof runsQuery>): Promise<readonly RunView[]>;
+  getRun(run: string): Promise<RunView>;
+  /** Asks that a run end, with all that it asked. Throws `ConflictError` if it has ended, `ForbiddenError`. Repeating it changes nothing. */
+  cancelRun(by: Principal, run: string, reason: string): Promise<RunView>;
+  /** Lets workers take a run in quarantine again. Throws `ConflictError` if it is in none, `ForbiddenError`. */
+  releaseRun(by: Principal, run: string, reason: string): Promise<RunView>;
+  /**
+   * Cancels a run that does not go on, and starts a new session with the same agent and input. Throws `ConflictError`
+   * if it goes on or did not begin a session, `ForbiddenError`. Repeating it gives the same new session.
+   */
+  restartRun(by: Principal, run: string, reason: string): Promise<SessionSummary>;
+  /** How much waits for each agent. */
+  queues(): Promise<readonly QueueView[]>;
   listAgents(): Promise<readonly AgentSummary[]>;
   /** Never throws: what is down is in the answer. */
   health(): Promise<Health>;

@@ -27,6 +27,12 @@ import { verdictSchema } from "./verdict.ts";
  * | `GET /api/questions/:id` | | `QuestionView` |
  * | `POST /api/questions/:id/answer` | `answerBody` | `QuestionView`; 400 if the answer does not fit, 409 if it is no longer open |
  * | `POST /api/runs` | `startRunBody` | `SessionSummary`, 201; 200 if the key had started it before |
+ * | `GET /api/runs` | `runsQuery` | `{ runs: RunView[] }`: what has not ended, oldest first |
+ * | `GET /api/runs/:id` | | `RunView` |
+ * | `POST /api/runs/:id/cancel` | `reasonBody` | `RunView`, 202; 409 if it has ended |
+ * | `POST /api/runs/:id/release` | `reasonBody` | `RunView`, 202; 409 if it is not in quarantine |
+ * | `POST /api/runs/:id/restart` | `reasonBody` | the new `SessionSummary`, 201; 409 if the run goes on by itself |
+ * | `GET /api/queues` | | `{ queues: QueueView[] }` |
  * | `GET /api/agents` | | `{ agents: AgentSummary[] }` |
  * | `GET /api/health` | | `Health` |
  * | `GET /api/live` | upgrades to the socket | |
@@ -235,6 +241,47 @@ export const startRunBody = z.strictObject({
   input: json,
   key: z.string().max(200).optional(),
 });
+
+/** Why a run would not go on: no worker has its agent, or none the version of it that the run began with. */
+export type StuckReason = "no_worker" | "no_worker_for_version";
+
+/** A run with what an operator needs to know of how it fares. */
+export interface RunView extends RunSummary {
+  /** The version of its agent that it began with; null before a worker has taken it. */
+  readonly version: string | null;
+  /** How many workers have died with it since it last reached a wait or an end. */
+  readonly crashes: number;
+  readonly stuck: StuckReason | null;
+}
+
+export const runsQuery = z.object({
+  status: z.enum(["ready", "running", "parked", "quarantined"]).optional(),
+  agent: z.string().max(200).optional(),
+  /** Only runs that would not go on. */
+  stuck: z
+    .enum(["true", "false"])
+    .default("false")
+    .transform((text) => text === "true"),
+  limit: z.coerce.number().int().min(1).max(1000).default(200),
+});
+
+export const reasonBody = z.strictObject({ reason: z.string().min(1).max(2000) });
+
+/** How much waits for an agent. */
+export interface QueueView {
+  readonly agent: string;
+  /** Runs, by what they are doing. */
+  readonly ready: number;
+  readonly running: number;
+  readonly parked: number;
+  readonly quarantined: number;
+  /** Messages that have not reached a run of it. */
+  readonly messages: number;
+  /** How long the oldest ready run or message has waited, in milliseconds. */
+  readonly lagMs: number;
+  /** The versions of it that workers have now; none if no worker is there. */
+  readonly versions: readonly string[];
+}
 
 /** An agent that runs can be started of. */
 export interface AgentSummary {

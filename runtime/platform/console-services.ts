@@ -9,8 +9,12 @@ import type { ConsoleServices } from "../core/console-services.ts";
 import type { Database } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { Journal } from "../core/journal.ts";
+import { ENDED_STATUSES } from "../core/events.ts";
 import { actorOf } from "../core/people.ts";
 import { deliverIn } from "../journal/deliver.ts";
+import { queues } from "../operations/queues.ts";
+import { assertRestartable, cancelRun, listRuns, releaseRun, runView } from "../operations/runs.ts";
+import { WORKER_SEEN_MS } from "../operations/workers-there.ts";
 import {
   eventsAfter,
   listSessions,
@@ -27,8 +31,6 @@ export interface ServicesContext {
   readonly config: SignalboxConfig;
 }
 
-/** How long a worker counts as there after it was last seen. */
-const WORKER_SEEN_MS = 20_000;
 const PING_MS = 2_000;
 
 /** What the console and the CLI do, on the journal. */
@@ -63,6 +65,31 @@ export function createServices(context: ServicesContext): ConsoleServices {
       wake(await answerQuestion({ database, deliver: deliverIn }, by, { question, answer }));
       return questionView(database, by, question);
     },
+    listRuns: (query) => listRuns(database, query),
+    getRun: (run) => runView(database, run),
+    async cancelRun(by, run, reason) {
+      wake(await cancelRun({ database, deliver: deliverIn }, by, { run, reason }));
+      return runView(database, run);
+    },
+    async releaseRun(by, run, reason) {
+      wake(await releaseRun({ database, deliver: deliverIn }, by, { run, reason }));
+      return runView(database, run);
+    },
+    async restartRun(by, run, reason) {
+      const { agent, status } = await assertRestartable(database, by, run);
+      const [first] = await context.journal.read(run);
+      if (first?.type !== "run_started") throw new NotFoundError(`The run ${run} has no record.`, { details: { run } });
+      const { startAgain } = await import("./start-run.ts");
+      const again = await startAgain(context, { agent, run, input: first.data.input, startedBy: actorOf(by) });
+      if (!ENDED_STATUSES.includes(status)) {
+        const why = `Started again as the session ${again}: ${reason}`;
+        wake(await cancelRun({ database, deliver: deliverIn }, by, { run, reason: why }));
+      }
+      const [summary] = await sessionSummaries(context, [again]);
+      if (!summary) throw new NotFoundError(`The session ${again} is gone.`, { details: { session: again } });
+      return summary;
+    },
+    queues: () => queues(database),
     async startRun(by, { agent, input, key }) {
       // Loads LangGraph, which most of what asks for these services never needs.
       const { startRun } = await import("./start-run.ts");

@@ -1,9 +1,10 @@
 import type { AnyAgent } from "../../agents/define-agent.ts";
-import { encode } from "../engine/codec.ts";
+import { decode, encode } from "../engine/codec.ts";
 import { canonicalJson } from "../core/canonical.ts";
 import { randomIds } from "../core/ids.ts";
 import { InvalidInputError, NotFoundError } from "../core/errors.ts";
 import type { Journal } from "../core/journal.ts";
+import type { JsonValue } from "../core/json.ts";
 import type { Actor } from "../core/people.ts";
 import type { Bus } from "../core/bus.ts";
 import type { SignalboxConfig } from "../config.ts";
@@ -83,6 +84,20 @@ export async function startRun(
   }
   bus.wake(agent.name, [before?.run ?? run]);
   return { run: before?.run ?? run, created: before === null };
+}
+
+/**
+ * Starts a new session with an agent and the recorded input of an earlier run. Doing so again gives the same session.
+ *
+ * @returns the new session.
+ * @throws `NotFoundError` if there is no such agent any more, `InvalidInputError` if it does not take that input now.
+ */
+export async function startAgain(
+  context: Parameters<typeof startRun>[0],
+  again: { readonly agent: string; readonly run: string; readonly input: JsonValue; readonly startedBy: Actor },
+): Promise<string> {
+  const { agent, run, input, startedBy } = again;
+  return (await startRun(context, { agent, input: decode(input), startedBy, key: `again:${run}` })).run;
 }
 
 function deadlineOf({ timeoutMs }: AnyAgent, asked: number | undefined): number | null {

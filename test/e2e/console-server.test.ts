@@ -46,6 +46,9 @@ async function use(route: string, caller: Caller | null): Promise<HttpAnswer> {
     },
     "POST /api/questions/:id/answer": { answer: "Repair it." },
     "POST /api/runs": { agent: "refunds", input: {} },
+    "POST /api/runs/:id/cancel": { reason: "Wrong claim." },
+    "POST /api/runs/:id/release": { reason: "The tool is mended." },
+    "POST /api/runs/:id/restart": { reason: "The agent has changed." },
   };
   return ask(served.url + pattern.replace(":id", id).replace("*", "") + query, {
     method,
@@ -87,8 +90,8 @@ describe("who may", () => {
         const what = `${route} as ${caller.name}: ${answer.text}`;
         if (may(need, roles, kind)) {
           // What stands in the way now is not the role.
-          const expected =
-            route === "POST /api/sign-out" ? [409] : route === "POST /api/sign-in" ? [401, 429] : [200, 201, 204];
+          const conflicts = route === "POST /api/sign-out" || route === "POST /api/runs/:id/restart";
+          const expected = conflicts ? [409] : route === "POST /api/sign-in" ? [401, 429] : [200, 201, 202, 204];
           expect(expected, what).toContain(answer.status);
         } else {
           expect(answer.status, what).toBe(403);

@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import pc from "picocolors";
 import { InvalidInputError } from "../../core/errors.ts";
 import { openConnection } from "../../journal/database.ts";
@@ -13,7 +13,17 @@ const MAIN = fileURLToPath(new URL("../main.ts", import.meta.url)).replace(
   /\.ts$/,
   import.meta.url.endsWith(".ts") ? ".ts" : ".js",
 );
-const DRAIN_MS = 10_000;
+/** How long the process for suspected runs waits for another one before it ends. */
+const LANE_IDLE_MS = 5_000;
+const LANE_LOOK_MS = 250;
+
+interface WorkerCommandOptions {
+  readonly slots: number;
+  readonly leaseMs: number;
+  readonly drainMs: number;
+  readonly withParent?: boolean;
+  readonly suspects?: boolean;
+}
 
 /**
  * `dev`, `worker`, `console`, `migrate`: what runs and stays. Each loads what it needs when it is called, so
@@ -35,27 +45,42 @@ export function addServerCommands(program: Command): void {
     .description("run agents: one process of any number")
     .option("--slots <n>", "how many runs at once", wholeNumber, 20)
     .option("--lease-ms <n>", "how long a run stays this worker's without a sign of life", wholeNumber, 15_000)
+    .option("--drain-ms <n>", "how long what is under way may take after SIGTERM", wholeNumber, 10_000)
     .option("--with-parent", "stop when standard input closes")
-    .action(async (options: { slots: number; leaseMs: number; withParent?: boolean }, command: Command) => {
+    .addOption(new Option("--suspects", "take only runs that may have crashed a worker, one at a time").hideHelp())
+    .action(async (options: WorkerCommandOptions, command: Command) => {
       const global = globalOptions(command);
-      const { config } = await configOf(global);
+      const { path, config } = await configOf(global);
       const stack = await runningStack(global);
       const log = createLog();
       surviveStrayRejections(log);
-      const { startWorker } = await import("../../platform/worker-process.ts");
+      const { startWorker, createSuspectsLane } = await workerPlatform();
+      const { leaseMs, drainMs, suspects = false } = options;
+      const times = ["--lease-ms", String(leaseMs), "--drain-ms", String(drainMs)];
+      const lane = createSuspectsLane({
+        main: MAIN,
+        args: ["worker", "--config", path, "--data", global.data, ...times],
+      });
       const worker = await startWorker({
         config,
         databaseUrl: stack.databaseUrl,
         nats: stack.nats.worker,
         log,
-        slots: options.slots,
-        limits: { leaseMs: options.leaseMs },
-        drainMs: DRAIN_MS,
+        slots: suspects ? 1 : options.slots,
+        limits: { leaseMs },
+        drainMs,
+        take: suspects ? "suspects" : "sound",
+        onSuspects: () => {
+          lane.wanted();
+        },
       });
       log.info({ worker: worker.id, agents: config.agents.map((agent) => agent.name) }, "The worker is ready.");
-      await untilStopped(options.withParent === true);
+      const stopped = untilStopped(options.withParent === true);
+      await (suspects ? Promise.race([stopped, untilIdle(() => worker.worker.busy > 0)]) : stopped);
       log.info({ worker: worker.id }, "The worker drains.");
-      await worker.close();
+      await Promise.all([worker.close(), lane[Symbol.asyncDispose]()]);
+      // An open standard input would keep the process alive.
+      process.stdin.destroy();
     });
   program
     .command("console")
@@ -168,6 +193,28 @@ async function dev(
 /** Not within a function that has `await using`: there the compiler leaves the path of an import as it is. */
 function devPlatform(): Promise<typeof import("../../platform/dev.ts")> {
   return import("../../platform/dev.ts");
+}
+
+/** Only when it is needed: it loads LangGraph and Cedar. */
+async function workerPlatform() {
+  const [{ startWorker }, { createSuspectsLane }] = await Promise.all([
+    import("../../platform/worker-process.ts"),
+    import("../../platform/suspects-lane.ts"),
+  ]);
+  return { startWorker, createSuspectsLane };
+}
+
+/** Resolves when there has been nothing to do for a while. */
+function untilIdle(isBusy: () => boolean): Promise<void> {
+  return new Promise((resolve) => {
+    let idleMs = 0;
+    const timer = setInterval(() => {
+      idleMs = isBusy() ? 0 : idleMs + LANE_LOOK_MS;
+      if (idleMs < LANE_IDLE_MS) return;
+      clearInterval(timer);
+      resolve();
+    }, LANE_LOOK_MS);
+  });
 }
 
 /** Resolves at SIGINT or SIGTERM, or when the parent is gone; a second signal ends the process at once. */
