@@ -125,11 +125,11 @@ export async function releaseRun(
 /**
  * Asserts that a run may be started again as a new session: it began a session, and it does not go on by itself.
  *
- * @throws {@link NotRestartableError}, `NotFoundError`, `ForbiddenError`
+ * @throws {@link NotRestartableError}, `ForbiddenError`
  */
-export async function assertRestartable(database: Database, by: Principal, run: string): Promise<RunView> {
+export function assertRestartable(view: RunView, by: Principal): void {
+  const { run } = view;
   assertOperator(by, "start a run again");
-  const view = await runView(database, run);
   if (view.parent !== null) {
     throw new NotRestartableError(
       `The run ${run} was asked by another run, which waits for its answer. Cancel it, or start the whole session ${view.session} again.`,
@@ -143,7 +143,6 @@ export async function assertRestartable(database: Database, by: Principal, run: 
       { details: { run, status: view.status } },
     );
   }
-  return view;
 }
 
 async function statusOf(sql: Sql, run: string): Promise<{ readonly status: RunStatus; readonly epoch: number }> {

@@ -76,17 +76,18 @@ export function createServices(context: ServicesContext): ConsoleServices {
       return runView(database, run);
     },
     async restartRun(by, run, reason) {
-      const { agent, status } = await assertRestartable(database, by, run);
-      const [first] = await context.journal.read(run);
-      if (first?.type !== "run_started") throw new NotFoundError(`The run ${run} has no record.`, { details: { run } });
-      const { startAgain } = await import("./start-run.ts");
-      const again = await startAgain(context, { agent, run, input: first.data.input, startedBy: actorOf(by) });
-      if (!ENDED_STATUSES.includes(status)) {
-        const why = `Started again as the session ${again}: ${reason}`;
+      const { startAgain, startedAgain } = await import("./start-run.ts");
+      const view = await runView(database, run);
+      // Done before, if not to its end: then this is the rest of it.
+      const before = await startedAgain(context.journal, view);
+      if (before === null) assertRestartable(view, by);
+      const session = before ?? (await startAgain(context, view, actorOf(by)));
+      if (!ENDED_STATUSES.includes(view.status)) {
+        const why = `Started again as the session ${session}: ${reason}`;
         wake(await cancelRun({ database, deliver: deliverIn }, by, { run, reason: why }));
       }
-      const [summary] = await sessionSummaries(context, [again]);
-      if (!summary) throw new NotFoundError(`The session ${again} is gone.`, { details: { session: again } });
+      const [summary] = await sessionSummaries(context, [session]);
+      if (!summary) throw new NotFoundError(`The session ${session} is gone.`, { details: { session } });
       return summary;
     },
     queues: () => queues(database),

@@ -4,7 +4,6 @@ import { canonicalJson } from "../core/canonical.ts";
 import { randomIds } from "../core/ids.ts";
 import { InvalidInputError, NotFoundError } from "../core/errors.ts";
 import type { Journal } from "../core/journal.ts";
-import type { JsonValue } from "../core/json.ts";
 import type { Actor } from "../core/people.ts";
 import type { Bus } from "../core/bus.ts";
 import type { SignalboxConfig } from "../config.ts";
@@ -87,17 +86,31 @@ export async function startRun(
 }
 
 /**
- * Starts a new session with an agent and the recorded input of an earlier run. Doing so again gives the same session.
+ * Starts a new session with the agent and the recorded input of an earlier run. Doing so again gives the same session.
  *
  * @returns the new session.
  * @throws `NotFoundError` if there is no such agent any more, `InvalidInputError` if it does not take that input now.
  */
 export async function startAgain(
   context: Parameters<typeof startRun>[0],
-  again: { readonly agent: string; readonly run: string; readonly input: JsonValue; readonly startedBy: Actor },
+  { agent, run }: { readonly agent: string; readonly run: string },
+  startedBy: Actor,
 ): Promise<string> {
-  const { agent, run, input, startedBy } = again;
-  return (await startRun(context, { agent, input: decode(input), startedBy, key: `again:${run}` })).run;
+  const [first] = await context.journal.read(run);
+  if (first?.type !== "run_started") throw new NotFoundError(`The run ${run} has no record.`, { details: { run } });
+  return (await startRun(context, { agent, input: decode(first.data.input), startedBy, key: againKey(run) })).run;
+}
+
+/** The session that an earlier run was started again as, or null. */
+export async function startedAgain(
+  journal: Pick<Journal, "startedWith">,
+  { agent, run }: { readonly agent: string; readonly run: string },
+): Promise<string | null> {
+  return (await journal.startedWith(agent, againKey(run)))?.run ?? null;
+}
+
+function againKey(run: string): string {
+  return `again:${run}`;
 }
 
 function deadlineOf({ timeoutMs }: AnyAgent, asked: number | undefined): number | null {
