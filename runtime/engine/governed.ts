@@ -1,9 +1,9 @@
-import { setMaxListeners } from "node:events";
 import { Runnable, type RunnableConfig } from "@langchain/core/runnables";
 import { Command, GraphInterrupt, isCommand, isParentCommand } from "@langchain/langgraph";
 import { decode, decodeState, encode } from "./codec.ts";
 import { InterruptCaughtError, NonDeterminismError, UnsupportedGraphError } from "./errors.ts";
 import { scopeOf, type GraphScope } from "./graph-scope.ts";
+import { allowListeners } from "./graph-signals.ts";
 import { Interrupts, isInterruptError } from "./interrupts.ts";
 import { withMessageIds } from "./message-ids.ts";
 import { currentPlace, Parked, type NodeExecution } from "./node-execution.ts";
@@ -28,8 +28,7 @@ export class GovernedNode extends Runnable {
     const scope = theScopeOf(config);
     const { attempt, channels } = scope;
     const key = scope.nodeKey(this.#name, config);
-    // LangGraph listens to one signal once for each node of the superstep, and Node takes more than ten for a leak.
-    if (config.signal) setMaxListeners(0, config.signal);
+    allowListeners(config);
     // LangGraph goes on for a while with a graph that is not listened to any more.
     if (scope.stopped) throw new GraphInterrupt([]);
     const recorded = attempt.record.nodes.get(key);
@@ -89,7 +88,7 @@ export class GovernedNode extends Runnable {
       execution.assertAllClaimed();
       return returned;
     } catch (error) {
-      if (error instanceof Parked || execution.abandoned) throw error;
+      if (error instanceof Parked || execution.abandoned || isFatal(error)) throw error;
       if (isInterruptError(error)) return await Promise.race([interrupts.ask(error), execution.parked]);
       interrupts.assertNoneLost({ error });
       // What the body had asked for before it failed goes on; what it asks for now is not heard.
@@ -192,7 +191,7 @@ function asError(thrown: unknown): Error {
 }
 
 /** What only another version of the agent can put right. */
-function isFatal(error: Error): boolean {
+function isFatal(error: unknown): boolean {
   return (
     error instanceof NonDeterminismError ||
     error instanceof UnsupportedGraphError ||

@@ -1,9 +1,9 @@
-import { setMaxListeners } from "node:events";
 import { isGraphInterrupt } from "@langchain/langgraph";
 import { sha256, canonicalJson } from "../core/canonical.ts";
 import { encode } from "./codec.ts";
 import { EffectOutsideNodeError, UnsupportedGraphError } from "./errors.ts";
 import { GRAPH_SIGN, GraphScope, SCOPE, scopeOf } from "./graph-scope.ts";
+import { allowListeners } from "./graph-signals.ts";
 import type { Pregel, StreamIterator, StreamOptions } from "./graph-shape.ts";
 import { withMessageIds } from "./message-ids.ts";
 import { currentPlace, type NodeExecution, type Place } from "./node-execution.ts";
@@ -104,7 +104,7 @@ async function* outsidePlaces(stream: AsyncGenerator): AsyncGenerator {
 }
 
 function withScope(options: StreamOptions | undefined, scope: GraphScope | undefined): StreamOptions {
-  if (options?.signal) setMaxListeners(0, options.signal);
+  if (options) allowListeners(options);
   return {
     ...options,
     ...(scope ? { durability: "sync" } : {}),

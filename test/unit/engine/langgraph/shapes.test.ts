@@ -19,7 +19,7 @@ interface Shape {
 
 const SHAPES: Record<string, Shape> = {
   "a compiled graph as a node": { graph: subgraphs.sharedState },
-  "graphs inside a node's function": { graph: subgraphs.ownState, every: 3 },
+  "graphs inside a node's function": { graph: subgraphs.ownState, every: 7 },
   "graphs three deep": { graph: subgraphs.threeDeep },
   "a node that catches what a graph in it throws": { graph: subgraphs.catches },
   "commands": { graph: commands.handoff },
