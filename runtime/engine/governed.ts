@@ -89,7 +89,9 @@ export class GovernedNode extends Runnable {
       return returned;
     } catch (error) {
       if (error instanceof Parked || execution.abandoned || isFatal(error)) throw error;
-      if (isInterruptError(error)) return await Promise.race([interrupts.ask(error), execution.parked]);
+      if (isInterruptError(error)) {
+        await Promise.race([interrupts.ask(error), execution.parked]);
+      }
       interrupts.assertNoneLost({ error });
       // What the body had asked for before it failed goes on; what it asks for now is not heard.
       execution.silence();
@@ -164,7 +166,7 @@ async function commandOf(body: Promise<unknown>): Promise<unknown> {
     if (!(error instanceof Error && isParentCommand(error))) throw error;
     const { update, goto, resume } = error.command;
     return new Command({
-      ...(update === undefined ? {} : { update: update as Record<string, unknown> }),
+      ...(update === undefined ? {} : { update }),
       ...(resume === undefined ? {} : { resume }),
       ...(goto === undefined ? {} : { goto }),
     });

@@ -15,8 +15,10 @@ const UNGOVERNED = {
 /** What a compiled graph may carry that the journal would not know of. Its checkpointer is not among it: the journal takes its place. */
 const UNGOVERNED_GRAPH = {
   store: "What a node reads there and writes there would not be recorded. Use the agent's memory, or a tool.",
-  interruptBefore: "Nobody could be asked what is to be answered. Call interrupt() in the node, or let a rule hold its call.",
-  interruptAfter: "Nobody could be asked what is to be answered. Call interrupt() in the node, or let a rule hold its call.",
+  interruptBefore:
+    "Nobody could be asked what is to be answered. Call interrupt() in the node, or let a rule hold its call.",
+  interruptAfter:
+    "Nobody could be asked what is to be answered. Call interrupt() in the node, or let a rule hold its call.",
   stepTimeout: "It would cut off calls that are under way. Give the tools a timeoutMs.",
   retryPolicy: "Give it to the nodes.",
 } as const;

@@ -55,7 +55,9 @@ export class Interrupts {
 
   #outcome(index: number): { readonly value: unknown } | undefined {
     const recorded = this.#execution.attempt.record.effects.get(interruptKey(this.#execution.key, index).effect);
-    return recorded?.status === "finished" && recorded.outcome.ok ? { value: decode(recorded.outcome.value) } : undefined;
+    return recorded?.status === "finished" && recorded.outcome.ok
+      ? { value: decode(recorded.outcome.value) }
+      : undefined;
   }
 
   /** `interrupt()` counts itself before anything else: one that has no answer is about to throw. */
@@ -89,11 +91,11 @@ export class Interrupts {
   }
 
   /**
-   * Puts what was thrown to people. The execution parks, and so never comes back from here unless it is refused.
+   * Puts what was thrown to people. The execution parks, and so this never resolves.
    *
    * @throws `CallRefusedError` if the rules, or people, do not allow the question.
    */
-  async ask(thrown: GraphInterrupt): Promise<void> {
+  async ask(thrown: GraphInterrupt): Promise<never> {
     const { attempt, key } = this.#execution;
     this.#execution.surfaced();
     const pending = thrown.interrupts[0] as Pending | undefined;
@@ -120,7 +122,7 @@ export class Interrupts {
       timeoutMs: NOT_CALLED_MS,
       perform: () => Promise.reject(new Error("A question is put, not called.")),
     };
-    await passProposal(this.#execution, call, {
+    const ended = await passProposal(this.#execution, call, {
       ...interruptKey(key, this.#answered),
       node: key,
       kind: "human",
@@ -128,6 +130,7 @@ export class Interrupts {
       class: "idempotent",
       input: call.input,
     });
+    throw new Error(`The interrupt ${key} was answered before it was asked: ${JSON.stringify(ended)}`);
   }
 }
 

@@ -1,10 +1,10 @@
-import { isGraphInterrupt } from "@langchain/langgraph";
 import { sha256, canonicalJson } from "../core/canonical.ts";
 import { encode } from "./codec.ts";
 import { EffectOutsideNodeError, UnsupportedGraphError } from "./errors.ts";
 import { GRAPH_SIGN, GraphScope, SCOPE, scopeOf } from "./graph-scope.ts";
 import { allowListeners } from "./graph-signals.ts";
 import type { Pregel, StreamIterator, StreamOptions } from "./graph-shape.ts";
+import { isInterruptError } from "./interrupts.ts";
 import { withMessageIds } from "./message-ids.ts";
 import { currentPlace, type NodeExecution, type Place } from "./node-execution.ts";
 
@@ -76,8 +76,9 @@ async function* streamInside(
     waits = scope.waiting;
   } catch (error) {
     await scope.settle();
-    waits = isGraphInterrupt(error as Error);
-    if (waits && !scope.waiting && !scope.stopped && !attempt.over) graphs.endWith(stoppedItself(graph, attempt.head.agent));
+    waits = isInterruptError(error);
+    if (waits && !scope.waiting && !scope.stopped && !attempt.over)
+      graphs.endWith(stoppedItself(graph, attempt.head.agent));
     if (graphs.fatal) execution.fail(graphs.fatal);
     else if (!waits) {
       scope.forget();
@@ -94,9 +95,9 @@ async function* streamInside(
 async function* outsidePlaces(stream: AsyncGenerator): AsyncGenerator {
   try {
     for (;;) {
-      const { value, done } = await currentPlace.run(undefined, () => stream.next());
-      if (done === true) return;
-      yield value;
+      const next = await currentPlace.run(undefined, () => stream.next());
+      if (next.done === true) return;
+      yield next.value;
     }
   } finally {
     await currentPlace.run(undefined, () => stream.return(undefined));

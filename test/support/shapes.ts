@@ -14,15 +14,26 @@ import { memoryRun } from "./memory-journal.ts";
 /** Payments wait for a person; everything else is allowed. */
 export const holdPay: Say = (call) => (call.action === "pay" && !call.approval.satisfied ? HELD : undefined);
 
+interface ShapeOptions {
+  /** Is told of every call that reaches the world. */
+  readonly called?: string[];
+  /** Who answers its interrupts. */
+  readonly pool?: string | null;
+  /** How many turns of the event loop the next call takes. */
+  readonly dawdle?: () => number;
+}
+
 /** A LangGraph graph as an agent: its world is made of governed tools. */
 export function shapeAgent(
   shape: (world: World) => GraphBuilder | CompiledGraph,
-  { called = [], pool = "finance" }: { readonly called?: string[]; readonly pool?: string | null } = {},
+  { called = [], pool = "finance", dawdle = () => 0 }: ShapeOptions = {},
 ): AnyAgent {
   const io = z.object({ id: z.string() });
   const paid = new Map<string, { id: string }>();
-  const note = (input: { id: string }): { id: string } => {
+  const note = async (input: { id: string }): Promise<{ id: string }> => {
+    for (let turns = dawdle(); turns > 0; turns--) await new Promise((resolve) => setImmediate(resolve));
     called.push(input.id);
+    if (input.id === "fail") throw new Error("It fails.");
     return { id: input.id };
   };
   const read = defineTool({ name: "read", effect: "read", input: io, output: io, run: note });
@@ -107,11 +118,15 @@ export class ShapeRun {
     if (!question) throw new Error("Nothing is asked.");
     const { effect } = question;
     const data = { effect, answer, by: { kind: "person", id: "olga" } };
-    const { delivered } = await this.engine.journal.deliver(this.run, { id: `answered:${effect}:${id}`, kind: "human", data });
+    const { delivered } = await this.engine.journal.deliver(this.run, {
+      id: `answered:${effect}:${id}`,
+      kind: "human",
+      data,
+    });
     return delivered;
   }
 
-  /** Approves what is held, and answers what is asked by what `answers` says to the text, until the run has ended. */
+  /** Approves what is held (what says "no" is rejected), and answers what is asked by what `answers` says to the text, until the run has ended. */
   async finish(answers: (text: string) => JsonValue = (text) => `re ${text}`): Promise<RunStatus> {
     for (;;) {
       const status = await this.go();
@@ -119,7 +134,10 @@ export class ShapeRun {
       const held = await this.engine.held(this.run);
       const questions = await this.questions();
       if (held.length + questions.length === 0) throw new Error("It waits for nobody.");
-      for (const one of held) await this.engine.decide(this.run, one, "approve");
+      for (const one of held) {
+        const { id } = one.input as { id: string };
+        await this.engine.decide(this.run, one, id.endsWith("no") ? "reject" : "approve");
+      }
       for (const one of questions) await this.answer(one, answers(textOf(one)));
     }
   }

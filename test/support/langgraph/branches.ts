@@ -15,7 +15,7 @@ export function routes(world: World) {
     .addNode("right", async () => ({ log: [await world.pay("right")] }))
     .addNode("again", async ({ log }) => ({ log: [await world.put(`again ${String(log.length)}`)] }))
     .addEdge(START, "starts")
-    .addConditionalEdges("starts", ({ log }) => (log.length > 0 ? ["both", "one"] : "none"), {
+    .addConditionalEdges("starts", ({ log }: typeof State.State) => (log.length > 0 ? ["both", "one"] : "none"), {
       both: "left",
       one: "right",
       none: END,
@@ -72,7 +72,7 @@ export function deferred(world: World) {
       ["long-1", async () => ({ log: [await world.look("long-1")] })],
       ["long-2", async () => ({ log: [await world.pay("long-2")] })],
     ])
-    .addNode("joins", ({ log }) => ({ log: [`joins ${String(log.length)}`] }), { defer: true })
+    .addNode("joins", ({ log }: typeof State.State) => ({ log: [`joins ${String(log.length)}`] }), { defer: true })
     .addEdge(START, "splits")
     .addEdge("splits", "short")
     .addEdge("splits", "long-1")

@@ -1,4 +1,4 @@
-import { Annotation, Command, END, Send, START, StateGraph } from "@langchain/langgraph";
+import { Annotation, Command, Send, START, StateGraph } from "@langchain/langgraph";
 import type { World } from "./world.ts";
 
 const State = Annotation.Root({
@@ -19,7 +19,7 @@ export function handoff(world: World) {
     )
     .addNode(
       "billing",
-      async ({ active }) => {
+      async ({ active }: typeof State.State) => {
         const paid = await world.pay(active);
         return new Command({
           update: { log: [paid] },
@@ -40,7 +40,7 @@ export function teams(world: World) {
     .addNode("greets", async () => ({ log: [await world.look("hello")] }))
     .addNode(
       "hands-over",
-      async ({ log }) => {
+      async ({ log }: typeof State.State) => {
         const noted = await world.put(`case of ${log.join()}`);
         return new Command({
           graph: Command.PARENT,

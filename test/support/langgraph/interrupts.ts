@@ -13,7 +13,7 @@ export function approval(world: World) {
     .addNode("drafts", async () => ({ log: [await world.look("draft")] }))
     .addNode(
       "asks",
-      async ({ log }) => {
+      async ({ log }: typeof State.State) => {
         await world.put("before");
         const approved = interrupt<unknown, boolean>({ question: "Is this right?", draft: log });
         return new Command({ goto: approved ? "pays" : END, update: { log: [String(approved)] } });
@@ -74,6 +74,13 @@ export function several(world: World) {
     .addConditionalEdges(START, () => ["x", "y", "z"].map((name) => new Send("sent", { name })), ["sent"])
     .addEdge(["a", "b", "inner", "function"], "end")
     .addEdge("end", END);
+}
+
+/** Gives whatever it was answered. */
+export function returns() {
+  return new StateGraph(Annotation.Root({ given: Annotation<unknown>() }))
+    .addNode("asks", () => ({ given: interrupt<null, unknown>(null) }))
+    .addEdge(START, "asks");
 }
 
 /** An answer with a schema, asked through the node's runtime. */

@@ -43,7 +43,7 @@ export function conversation(world: World) {
 /** A state in Zod, with LangGraph's registry for the reducers. */
 export function inZod(world: World) {
   const State = z.object({
-    messages: z.array(z.custom<BaseMessage>()).register(registry, MessagesZodMeta),
+    messages: z.array(z.custom<BaseMessage>()).register(registry, MessagesZodMeta as never),
     steps: z
       .array(z.string())
       .default(() => [])
@@ -80,7 +80,9 @@ export function schemas(world: World) {
 export function messageGraph(world: World) {
   const builder = new MessageGraph();
   return builder
-    .addNode("looks", async (messages: BaseMessage[]) => [new AIMessage(await world.look(`m${String(messages.length)}`))])
+    .addNode("looks", async (messages: BaseMessage[]) => [
+      new AIMessage(await world.look(`m${String(messages.length)}`)),
+    ])
     .addNode("pays", async () => new HumanMessage(await world.pay("p")))
     .addEdge(START, "looks")
     .addEdge("looks", "pays")

@@ -84,8 +84,8 @@ export function threeDeep(world: World) {
     .compile();
   const first = new StateGraph(Log)
     .addNode("second", second)
-    .addConditionalEdges("second", ({ log }) => (log.length > 20 ? END : "last"), { last: "last", [END]: END })
     .addNode("last", async ({ log }) => ({ log: [await world.put(`last ${String(log.length)}`)] }))
+    .addConditionalEdges("second", ({ log }) => (log.length > 20 ? END : "last"), { last: "last", [END]: END })
     .addEdge(START, "second")
     .addEdge("last", END)
     .compile();

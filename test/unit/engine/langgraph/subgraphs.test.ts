@@ -223,7 +223,9 @@ describe("a graph inside a node", () => {
   });
 
   test("with a reducer that depends on chance - is found in fast-forward, and no code around it can catch that", async () => {
-    const State = Annotation.Root({ x: Annotation<number>({ reducer: (_, b) => b + Math.random(), default: () => 0 }) });
+    const State = Annotation.Root({
+      x: Annotation<number>({ reducer: (_, b) => b + Math.random(), default: () => 0 }),
+    });
     const run = await start((world) => {
       const inner = new StateGraph(State)
         .addNode("roll", () => ({ x: 1 }))
@@ -299,7 +301,9 @@ describe("a graph inside a node", () => {
     expect(await run.go()).toBe("finished");
     expect(await run.output()).toEqual({ log: ["inside"] });
     expect(nodesOf(await run.events())).toEqual(["1/asks"]);
-    const graphs = (await run.events()).flatMap((event) => (event.type === "superstep_finished" ? [event.data.graph] : []));
+    const graphs = (await run.events()).flatMap((event) =>
+      event.type === "superstep_finished" ? [event.data.graph] : [],
+    );
     expect(new Set(graphs)).toEqual(new Set([""]));
   });
 
@@ -334,7 +338,9 @@ describe("a graph inside a node", () => {
       const [status] = await Promise.all([
         engine.runOn(compiled, run),
         // In the same process and at the same time, by somebody else.
-        shared.invoke({ log: ["else"] }, { configurable: { thread_id: name } }).then((state) => outputs.push(state.log)),
+        shared
+          .invoke({ log: ["else"] }, { configurable: { thread_id: name } })
+          .then((state) => outputs.push(state.log)),
       ]);
       expect(status).toBe("finished");
     }
