@@ -5,7 +5,7 @@ import { plain } from "./arguments.ts";
 import type { Call } from "./call.ts";
 import { decode, encode } from "./codec.ts";
 import { divergence } from "./divergence.ts";
-import { InterruptCaughtError, UnsupportedGraphError } from "./errors.ts";
+import { CallRefusedError, InterruptCaughtError, UnsupportedGraphError } from "./errors.ts";
 import { passProposal } from "./gate.ts";
 import { interruptKey } from "./interrupt-key.ts";
 import type { NodeExecution } from "./node-execution.ts";
@@ -112,6 +112,10 @@ export class Interrupts {
         { details: { agent: attempt.head.agent, node: key } },
       );
     }
+    const asked = interruptKey(key, this.#answered);
+    const recorded = attempt.record.effects.get(asked.effect);
+    // It has no turn among the calls, in which its end could be handed over.
+    if (recorded?.status === "refused") throw new CallRefusedError("human.ask", recorded.verdict);
     const call: Call = {
       kind: "human",
       action: "human.ask",
@@ -123,7 +127,7 @@ export class Interrupts {
       perform: () => Promise.reject(new Error("A question is put, not called.")),
     };
     const ended = await passProposal(this.#execution, call, {
-      ...interruptKey(key, this.#answered),
+      ...asked,
       node: key,
       kind: "human",
       name: `interrupt:${pool}`,

@@ -44,7 +44,8 @@ class Identifier {
 
   #root(update: unknown, seed: readonly string[]): unknown {
     const parts: unknown[] = Array.isArray(update) ? update : [update];
-    if (!parts.some((part) => isCommand(part))) return update === null || update === undefined ? update : this.#channel(ROOT, update, seed);
+    if (!parts.some((part) => isCommand(part)))
+      return update === null || update === undefined ? update : this.#channel(ROOT, update, seed);
     return parts.map((part, i) =>
       isCommand(part) ? this.#command(part, [...seed, String(i)]) : this.#channel(ROOT, part, seed),
     );

@@ -164,6 +164,18 @@ describe("LangGraph's interrupt()", () => {
     expect(await run.questions()).toEqual([]);
   });
 
+  test("that the rules refused before a crash - is refused again, without asking them", async () => {
+    let judged = 0;
+    const run = await start(approval, {
+      say: (call) => (call.action === "human.ask" ? (judged++, DENIED) : undefined),
+    });
+    let died = false;
+    run.engine.memory.cut = (events) => !died && (died = events.some(({ type }) => type === "node_failed"));
+    expect(await run.go()).toBe("failed");
+    expect([died, judged]).toEqual([true, 1]);
+    expect(error(await run.events())).toMatchObject({ code: "CALL_REFUSED" });
+  });
+
   test("that a rule holds - is put once somebody has approved it", async () => {
     const run = await start(approval, {
       say: (call) => (call.action === "human.ask" && !call.approval.satisfied ? HELD : undefined),

@@ -140,7 +140,6 @@ describe("what is not governed", () => {
       () =>
         new StateGraph(State)
           .addNode("a", () => {
-             
             throw new NodeInterrupt("stop");
           })
           .addEdge(START, "a"),

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { Annotation, Command, END, MemorySaver, Send, START, StateGraph } from "@langchain/langgraph";
 import { defineAgent, defineTool, type AnyAgent } from "signalbox";
 import { describe, expect, test } from "vitest";
@@ -21,6 +20,36 @@ function start(shape: Shape, say: Say = holdPay): Promise<ShapeRun> {
 function nodesOf(events: readonly JournalEvent[]): string[] {
   return events.flatMap((event) => (event.type === "node_finished" ? [event.data.node] : []));
 }
+
+describe("a handler of a node's errors", () => {
+  test("of a node that throws while a call of its own waits - goes on, and nothing waits any more", async () => {
+    const run = await start((world) =>
+      new StateGraph(Log)
+        .addNode("both", () => Promise.all([world.pay("p"), Promise.reject(new Error("boom"))]) as never, {
+          errorHandler: async (_state, { error }) => ({ log: [await world.put(error.message)] }),
+        })
+        .addEdge(START, "both"),
+    );
+    expect(await run.go()).toBe("finished");
+    expect(await run.output()).toEqual({ log: ["boom"] });
+    expect(run.called).toEqual(["boom"]);
+  });
+
+  test("is not given what only another version of the agent can put right", async () => {
+    const handled: string[] = [];
+    const run = await start((world) =>
+      new StateGraph(Log)
+        .setNodeDefaults({ errorHandler: (_state, { node }) => ({ log: [handled.push(node).toString()] }) })
+        .addNode("asks", async () => ({ log: [await world.pay(handled.length === 0 ? "first" : "other")] }))
+        .addEdge(START, "asks"),
+    );
+    await run.go();
+    handled.push("changed");
+    expect(await run.go()).toBe("failed");
+    expect(await run.output()).toMatchObject({ error: { code: "NON_DETERMINISM" } });
+    expect(handled).toEqual(["changed"]);
+  });
+});
 
 describe("a graph inside a node", () => {
   test("added as a node - has its nodes, supersteps and calls in the record under the node's key", async () => {
@@ -143,7 +172,7 @@ describe("a graph inside a node", () => {
   });
 
   test("one of its branches throws while a sibling's call runs - the call's end is recorded, and the error goes on", async () => {
-    const entered = deferred<undefined>();
+    let [entered, thrown] = [deferred<undefined>(), deferred<undefined>()];
     const called: string[] = [];
     const io = z.object({ id: z.string() });
     const slow = defineTool({
@@ -154,7 +183,7 @@ describe("a graph inside a node", () => {
       run: async (input) => {
         called.push(input.id);
         entered.resolve(undefined);
-        await sleep(20);
+        await thrown.promise;
         return input;
       },
     });
@@ -172,6 +201,9 @@ describe("a graph inside a node", () => {
             })
             .addNode("throws", async () => {
               await entered.promise;
+              setImmediate(() => {
+                thrown.resolve(undefined);
+              });
               throw new Error("boom");
             })
             .addEdge(START, "slow")
@@ -187,6 +219,7 @@ describe("a graph inside a node", () => {
         },
       });
     for (const catches of [false, true]) {
+      [entered, thrown] = [deferred<undefined>(), deferred<undefined>()];
       called.length = 0;
       const run = await new ShapeRun(() => agent(catches), { say: () => undefined }).start({});
       expect(await run.go()).toBe(catches ? "finished" : "failed");
@@ -355,6 +388,31 @@ describe("a graph inside a node", () => {
       log: ["else", "after 1", "after 2"],
     });
   });
+
+  test("one of very many at once - warns of no leak, and every call is made once", async () => {
+    const warnings: string[] = [];
+    const warned = ({ name }: Error): number => warnings.push(name);
+    process.on("warning", warned);
+    const run = await start((world) => {
+      const inner = subgraphs.accounting(world);
+      return new StateGraph(Log)
+        .addNode("one", async ({ log }) => ({ log: (await inner.invoke({ log })).log.slice(0, 1) }))
+        .addNode("node", subgraphs.accounting(world))
+        .addConditionalEdges(START, () => [
+          ...Array.from({ length: 60 }, (_, i) => new Send("one", { log: [String(i)] })),
+          ...Array.from({ length: 12 }, () => new Send("node", { log: [] })),
+        ])
+        .addEdge("one", END);
+    });
+    expect(await run.go()).toBe("parked");
+    expect(await run.engine.held(run.run)).toHaveLength(72);
+    expect(await run.finish()).toBe("finished");
+    expect(run.called.filter((id) => id === "p")).toHaveLength(72);
+    // Warnings come a turn later.
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("warning", warned);
+    expect(warnings).toEqual([]);
+  }, 30_000);
 
   test("sent to by the graph around it - a command to nobody fails the run by name", async () => {
     const run = await start(() =>
