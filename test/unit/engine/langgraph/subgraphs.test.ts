@@ -171,6 +171,38 @@ describe("a graph inside a node", () => {
     }
   });
 
+  test("several in one node at once - each finds its own record, in whatever order they come", async () => {
+    const run = await start((world) => {
+      const slow = new StateGraph(Log)
+        .addNode("one", async () => ({ log: [await world.look("one")] }))
+        .addNode("two", async () => ({ log: [await world.look("two")] }))
+        .addNode("three", async () => ({ log: [await world.look("three")] }))
+        .addEdge(START, "one")
+        .addEdge("one", "two")
+        .addEdge("two", "three")
+        .compile();
+      const pays = new StateGraph(Log)
+        .addNode("pays", async ({ log }) => ({ log: [await world.pay(`for ${log.join()}`)] }))
+        .addEdge(START, "pays")
+        .compile();
+      // Live, the call is quicker; from the record, the graph is.
+      const afterGraph = async (): Promise<string[]> => {
+        await slow.invoke({});
+        return (await pays.invoke({ log: ["a"] })).log;
+      };
+      const afterCall = async (): Promise<string[]> => {
+        await world.look("quick");
+        return (await pays.invoke({ log: ["b"] })).log;
+      };
+      return new StateGraph(Log)
+        .addNode("both", async () => ({ log: (await Promise.all([afterGraph(), afterCall()])).flat() }))
+        .addEdge(START, "both");
+    });
+    expect(await run.finish()).toBe("finished");
+    expect(await run.output()).toEqual({ log: ["a", "for a", "b", "for b"] });
+    expect(run.called.filter((id) => id.startsWith("for")).sort()).toEqual(["for a", "for b"]);
+  });
+
   test("one of its branches throws while a sibling's call runs - the call's end is recorded, and the error goes on", async () => {
     let [entered, thrown] = [deferred<undefined>(), deferred<undefined>()];
     const called: string[] = [];
