@@ -25,8 +25,8 @@ export function frontierOf(record: RunRecord): Frontier {
     // What a graph inside a finished node had begun does not begin again: the node does not run.
     if (record.nodes.has(node) || isInsideFinished(record, node)) continue;
     if (!begun.has(node)) begun.set(node, { node, effect });
-    // LangGraph's interrupts are matched by their number, not in the order of the calls.
-    if (status === "finished" || status === "refused" || isInterrupt(proposal)) continue;
+    // LangGraph's interrupts have no turn among the ends of calls: that they are reached again is what counts.
+    if ((status === "finished" || status === "refused") && !isInterrupt(proposal)) continue;
     const calls = open.get(node);
     if (calls) calls.push(effect);
     else open.set(node, [effect]);

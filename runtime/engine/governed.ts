@@ -83,7 +83,7 @@ export class GovernedNode extends Runnable {
     body.catch(() => undefined);
     try {
       const returned = forThisGraph(await Promise.race([commandOf(body), execution.parked]), scope, this.#name);
-      interrupts.assertNoneLost();
+      interrupts.assertNoneCaught();
       await execution.settled();
       execution.assertAllClaimed();
       return returned;
@@ -92,7 +92,7 @@ export class GovernedNode extends Runnable {
       if (isInterruptError(error)) {
         await Promise.race([interrupts.ask(error), execution.parked]);
       }
-      interrupts.assertNoneLost({ error });
+      interrupts.assertNoneCaught({ error });
       // What the body had asked for before it failed goes on; what it asks for now is not heard.
       execution.silence();
       execution.assertAllClaimed(error);

@@ -4,7 +4,6 @@ import type { JsonValue } from "../core/json.ts";
 import { plain } from "./arguments.ts";
 import type { Call } from "./call.ts";
 import { decode, encode } from "./codec.ts";
-import { divergence } from "./divergence.ts";
 import { CallRefusedError, InterruptCaughtError, UnsupportedGraphError } from "./errors.ts";
 import { passProposal } from "./gate.ts";
 import { interruptKey } from "./interrupt-key.ts";
@@ -35,8 +34,6 @@ export class Interrupts {
   readonly #pool: string | undefined;
   /** How many are answered in the record. */
   readonly #answered: number = 0;
-  /** How often the body has called `interrupt()`. */
-  #reached = 0;
   #thrown = false;
 
   constructor(execution: NodeExecution, config: RunnableConfig, pool: string | undefined) {
@@ -69,7 +66,7 @@ export class Interrupts {
       get: () => counter,
       set: (index: number) => {
         counter = index;
-        this.#reached = Math.max(this.#reached, index + 1);
+        this.#execution.reached(interruptKey(this.#execution.key, index).effect);
         if (index < this.#answered) return;
         this.#thrown = true;
         this.#execution.interrupted();
@@ -77,17 +74,13 @@ export class Interrupts {
     });
   }
 
-  /** The body has ended, with a result or an error that is none of LangGraph's. @throws if an interrupt was lost on the way. */
-  assertNoneLost(ended: { readonly error?: unknown } = {}): void {
+  /** The body has ended, with a result or an error that is none of LangGraph's. @throws if an interrupt was caught on the way. */
+  assertNoneCaught(ended: { readonly error?: unknown } = {}): void {
+    if (!this.#thrown) return;
     const { attempt, key } = this.#execution;
-    if (this.#thrown) {
-      this.#execution.surfaced();
-      const how = "error" in ended ? "it then threw another error" : "it then returned";
-      throw new InterruptCaughtError(attempt.head.agent, key, how, "error" in ended ? { cause: ended.error } : {});
-    }
-    const next = interruptKey(key, this.#reached).effect;
-    if (!attempt.record.effects.has(next)) return;
-    throw divergence(attempt, { recorded: next, node: key, asked: null, cause: ended.error });
+    this.#execution.surfaced();
+    const how = "error" in ended ? "it then threw another error" : "it then returned";
+    throw new InterruptCaughtError(attempt.head.agent, key, how, "error" in ended ? { cause: ended.error } : {});
   }
 
   /**

@@ -297,6 +297,11 @@ export class NodeExecution {
     this.#rested();
   }
 
+  /** The body has come to one of its recorded interrupts again. */
+  reached(interrupt: string): void {
+    if (this.#unasked.delete(interrupt)) this.#pump();
+  }
+
   /** LangGraph's interrupt is thrown into the body now. */
   interrupted(): void {
     if (this.#interrupt === "none") this.#interrupt = "thrown";

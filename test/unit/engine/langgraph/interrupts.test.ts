@@ -1,9 +1,11 @@
+import { interrupt, START, StateGraph } from "@langchain/langgraph";
 import { describe, expect, test } from "vitest";
 import type { JournalEvent } from "../../../../runtime/core/events.ts";
 import type { JsonValue } from "../../../../runtime/core/json.ts";
 import { decode } from "../../../../runtime/engine/codec.ts";
 import { DENIED, HELD, type Say } from "../../../support/engine.ts";
 import { approval, caught, form, returns, several, typed } from "../../../support/langgraph/interrupts.ts";
+import { Log } from "../../../support/langgraph/subgraphs.ts";
 import type { World } from "../../../support/langgraph/world.ts";
 import { ShapeRun, shapeAgent, textOf } from "../../../support/shapes.ts";
 
@@ -22,7 +24,7 @@ function error(events: readonly JournalEvent[]): unknown {
   return last?.type === "run_failed" ? last.data.error : last;
 }
 
-describe("LangGraph's interrupt()", () => {
+describe("LangGraph's interrupt()", { timeout: 20_000 }, () => {
   test("parks the run, is a question of the agent's pool with the whole value in the record, and returns the answer", async () => {
     const run = await start(approval, { say: freely });
     expect(await run.go()).toBe("parked");
@@ -205,6 +207,32 @@ describe("LangGraph's interrupt()", () => {
     expect(run.called).toEqual([]);
     expect(await run.questions()).toEqual([]);
   });
+
+  test.each([true, false])(
+    "that the code does not call any more (answered: %s) - fails the run instead of going on without it",
+    async (answered) => {
+      let asks = true;
+      const run = await start(
+        (world) =>
+          new StateGraph(Log)
+            .addNode("asks", async () => {
+              if (asks) interrupt("really?");
+              return { log: [await world.pay("p")] };
+            })
+            .addEdge(START, "asks"),
+        { say: freely },
+      );
+      await run.go();
+      if (answered) await run.answer((await run.questions())[0], "yes");
+      asks = false;
+      expect(await run.go()).toBe("failed");
+      expect(error(await run.events())).toMatchObject({
+        code: "NON_DETERMINISM",
+        message: expect.stringContaining("interrupt:finance") as string,
+      });
+      expect(run.called).toEqual([]);
+    },
+  );
 
   test("answered twice at once - takes the first answer and sets the second aside", async () => {
     const run = await start(approval, { say: freely });

@@ -32,7 +32,7 @@ async function outcome(shape: Shape, maxSupersteps?: number): Promise<unknown> {
   return run.output();
 }
 
-describe("the bound on supersteps", () => {
+describe("the bound on supersteps", { timeout: 20_000 }, () => {
   // LangGraph counts the input as well.
   const limit = (count: number): object => ({
     error: { code: "SUPERSTEP_LIMIT", message: expect.stringContaining(`(${String(count)} `) as string },
@@ -70,7 +70,7 @@ describe("the bound on supersteps", () => {
   });
 });
 
-describe("what is not governed", () => {
+describe("what is not governed", { timeout: 20_000 }, () => {
   const simple = () => new StateGraph(State).addNode("a", () => ({ n: 1 })).addEdge(START, "a");
   const around = (inner: ReturnType<ReturnType<typeof simple>["compile"]>) => ({
     node: () => new StateGraph(State).addNode("inner", inner).addEdge(START, "inner"),
