@@ -5,6 +5,7 @@ import { z } from "zod";
 import type { JournalEvent } from "../../../../runtime/core/events.ts";
 import { deferred } from "../../../../runtime/core/deferred.ts";
 import { TestEngine, type Say } from "../../../support/engine.ts";
+import { teams } from "../../../support/langgraph/commands.ts";
 import * as subgraphs from "../../../support/langgraph/subgraphs.ts";
 import type { World } from "../../../support/langgraph/world.ts";
 import { notingTools } from "../../../support/one-node.ts";
@@ -319,6 +320,49 @@ describe("a graph inside a node", { timeout: 20_000 }, () => {
       error: { code: "NON_DETERMINISM", message: expect.stringContaining("the graph inside 1/around~") as string },
     });
     expect(run.called).toEqual([]);
+  });
+
+  test("in a node that fails - is not heard any more, while the run goes on", async () => {
+    const later = deferred<undefined>();
+    const run = await start((world) => {
+      const inner = new StateGraph(Log)
+        .addNode("calls", async () => {
+          await world.put("first");
+          await later.promise;
+          await world.put("never");
+          return {};
+        })
+        .addEdge(START, "calls")
+        .compile();
+      return new StateGraph(Log)
+        .addNode(
+          "around",
+          () => Promise.all([inner.invoke({}), world.look("boom").then(Promise.reject.bind(Promise))]) as never,
+          {
+            errorHandler: () => new Command({ goto: "after" }),
+          },
+        )
+        .addNode("after", async () => {
+          later.resolve(undefined);
+          for (let i = 0; i < 5; i++) await world.put("after");
+          return {};
+        })
+        .addEdge(START, "around");
+    });
+    expect(await run.go()).toBe("finished");
+    expect(run.called.filter((id) => id === "never")).toEqual([]);
+    expect(run.called.filter((id) => id === "after")).toHaveLength(5);
+  });
+
+  test("that sends a command to the graph around - has finished, and so has the node around it", async () => {
+    const run = await start(teams, () => undefined);
+    expect(await run.go()).toBe("finished");
+    const events = await run.events();
+    expect(nodesOf(events)).toEqual(expect.arrayContaining(["1/askers|2/hands-over", "1/askers", "2/payers"]));
+    expect(events.filter(({ type }) => type === "node_failed")).toEqual([]);
+    expect(await run.output()).toMatchObject({
+      log: expect.arrayContaining(["case of hello", "closed both"]) as string[],
+    });
   });
 
   test("not awaited by its node - is waited for all the same", async () => {
