@@ -12,11 +12,17 @@ export type StateUpdate<S> = S extends { readonly Update: infer U } ? U : S exte
 /** What a run of this state ends with. */
 export type StateValue<S> = S extends { readonly State: infer V } ? V : S extends z.ZodType ? z.output<S> : never;
 
-/** A LangGraph `StateGraph` that has not been compiled: Signalbox compiles it itself. */
+/** A LangGraph `StateGraph`: Signalbox compiles a copy of it. */
 export interface GraphBuilder {
   readonly nodes: object;
   readonly branches: object;
   compile(...args: never[]): unknown;
+}
+
+/** What a `StateGraph` compiles to. Signalbox runs a copy; the journal takes the place of its checkpointer. */
+export interface CompiledGraph {
+  readonly builder: unknown;
+  invoke(...args: never[]): unknown;
 }
 
 declare const io: unique symbol;
@@ -39,7 +45,8 @@ export interface Agent<Input = unknown, Output = unknown> {
   /** How long one run may take from its start to its end, waits included. */
   readonly timeoutMs: number | undefined;
   /** Builds the graph around the handles through which its nodes reach the world. */
-  readonly graph: (handles: Handles<Record<string, AnyTool>, Record<string, AnyAgent>>) => GraphBuilder;
+  readonly graph: (handles: Handles<Record<string, AnyTool>, Record<string, AnyAgent>>) => GraphBuilder | CompiledGraph;
+  readonly interrupts: InterruptOptions | undefined;
   /** Never set: carries the types of what `ask` takes and gives. */
   readonly [io]?: { readonly input: Input; readonly output: Output };
 }
@@ -85,7 +92,15 @@ export interface AgentOptions<
   concurrency?: number;
   /** How long one run may take from its start to its end, waits included; then it fails. Default: no limit. */
   timeoutMs?: number;
-  graph: (handles: Handles<Tools, Agents>) => GraphBuilder;
+  /** Builds the graph: a `StateGraph`, or what its `compile()` returns. */
+  graph: (handles: Handles<Tools, Agents>) => GraphBuilder | CompiledGraph;
+  /** Who answers LangGraph's `interrupt()`. Without it, an `interrupt()` fails the run. */
+  interrupts?: InterruptOptions;
+}
+
+export interface InterruptOptions {
+  /** The pool of people who are asked, as in `human.ask`. */
+  readonly pool: string;
 }
 
 /** An agent's definition is wrong. */
@@ -138,6 +153,7 @@ export function defineAgent<
     concurrency: wholeNumber(name, "concurrency", options.concurrency),
     timeoutMs: wholeNumber(name, "timeoutMs", options.timeoutMs),
     graph: options.graph as Agent["graph"],
+    interrupts: options.interrupts,
   });
 }
 

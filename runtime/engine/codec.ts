@@ -112,6 +112,7 @@ function encodeFresh(value: object, path: string, inside: Set<object>): JsonValu
       ...(value.goto === undefined ? {} : { goto: at(value.goto, "goto") }),
     };
   }
+  if (value instanceof Send && value.timeout !== undefined) throw unrecordable(path, "a Send with a timeout");
   if (value instanceof Send) return { [TAG]: "send", node: value.node as string, args: at(value.args, "args") };
   if (Overwrite.isInstance(value)) return { [TAG]: "overwrite", value: at(value.value, "value") };
   if (value instanceof Date) {

@@ -1,48 +1,17 @@
-import type { Runnable, RunnableConfig } from "@langchain/core/runnables";
 import type { Agent } from "../../agents/define-agent.ts";
-import { canonicalJson, sha256 } from "../core/canonical.ts";
 import type { JsonValue } from "../core/json.ts";
+import { agentVersionOf } from "./agent-version.ts";
 import type { Runnable as RunnableAgent } from "./attempt.ts";
 import { encode } from "./codec.ts";
-import { InvalidOutputError, UnsupportedGraphError } from "./errors.ts";
-import { ATTEMPT, GovernedNode, GovernedRoute } from "./governed.ts";
+import { InvalidOutputError, SuperstepLimitError, UnsupportedGraphError } from "./errors.ts";
+import { Governor } from "./governor.ts";
+import { AttemptGraphs, GraphScope, SCOPE } from "./graph-scope.ts";
+import { isBuilder, isPregel, type Builder, type Pregel } from "./graph-shape.ts";
 import { buildHandles, type HandleServices } from "./handles.ts";
-import { isMessageChannel, withMessageIds } from "./message-ids.ts";
+import { withMessageIds } from "./message-ids.ts";
+import { governNestedGraphs } from "./nested-graphs.ts";
 import { currentPlace } from "./node-execution.ts";
-import { SuperstepSaver } from "./superstep-saver.ts";
 import { openCallTool } from "./tool-call.ts";
-
-/** What of LangGraph's builder is used; its own types carry fourteen generics that say nothing here. */
-interface Builder {
-  readonly nodes: Record<string, NodeSpec>;
-  readonly branches: Record<string, Record<string, { path: Runnable }>>;
-  readonly channels: Record<string, unknown>;
-  readonly allEdges: Iterable<readonly [unknown, unknown]>;
-  /** What LangGraph's `setNodeDefaults` was given. */
-  readonly _nodeDefaults?: NodeOptions & { errorHandler?: unknown };
-  compile(options: { checkpointer: SuperstepSaver; name: string }): {
-    invoke(input: unknown, config: RunnableConfig & { durability: "sync" }): Promise<unknown>;
-  };
-}
-
-interface NodeOptions {
-  retryPolicy?: unknown;
-  cachePolicy?: unknown;
-  timeout?: unknown;
-  errorHandlerNode?: unknown;
-}
-
-interface NodeSpec extends NodeOptions {
-  runnable: Runnable;
-}
-
-/** What LangGraph would do around a node without telling anybody, and what to do instead. */
-const UNGOVERNED = {
-  retryPolicy: "Remove it: a crash repeats what is safe to repeat by itself.",
-  cachePolicy: "Remove it: what a node called is recorded and not called again.",
-  timeout: "Remove it, and give the tools a timeoutMs.",
-  errorHandlerNode: "Remove the errorHandler, and catch in the node what you can go on from.",
-} as const;
 
 /** An agent whose graph is governed and compiled: once per process, for all its runs. */
 export interface CompiledAgent extends RunnableAgent {
@@ -57,64 +26,74 @@ export interface CompiledAgent extends RunnableAgent {
  * @throws {@link UnsupportedGraphError} for what Signalbox does not govern yet.
  */
 export function compileAgent(agent: Agent, services: HandleServices): CompiledAgent {
-  const builder = agent.graph(buildHandles(agent, services)) as unknown as Builder;
-  if (typeof builder.compile !== "function" || typeof builder.nodes !== "object") {
-    throw new UnsupportedGraphError(
-      `The graph of ${agent.name} is not a StateGraph builder. Return new StateGraph(...) with its nodes and edges, and do not compile it.`,
-      { details: { agent: agent.name } },
-    );
-  }
-  const version = agent.version ?? versionOf(agent, builder);
-  const channels = Object.keys(builder.channels);
-  for (const channel of channels) {
-    if ((builder.channels[channel] as { lc_graph_name?: unknown }).lc_graph_name !== "DeltaChannel") continue;
-    throw new UnsupportedGraphError(
-      `The channel ${channel} of ${agent.name} is a DeltaChannel, whose content this release cannot record. Use an annotation with a reducer.`,
-      { details: { agent: agent.name, channel } },
-    );
-  }
-  const messageChannels = new Set(channels.filter((channel) => isMessageChannel(builder.channels[channel])));
-  const saver = new SuperstepSaver(channels);
-  const { errorHandler: errorHandlerNode, ...defaults } = builder._nodeDefaults ?? {};
-  assertGoverned(agent.name, "setNodeDefaults", { ...defaults, errorHandlerNode });
-  for (const [name, spec] of Object.entries(builder.nodes)) {
-    assertGoverned(agent.name, name, spec);
-    spec.runnable = new GovernedNode(name, spec.runnable, saver, messageChannels);
-  }
-  for (const [source, branches] of Object.entries(builder.branches)) {
-    for (const [name, branch] of Object.entries(branches))
-      branch.path = new GovernedRoute(source, name, branch.path) as typeof branch.path;
-  }
-  const compiled = builder.compile({ checkpointer: saver, name: agent.name });
+  const given = graphOf(agent, services);
+  const governor = new Governor(agent);
+  const graph = governor.govern(given);
+  const { compiled, messageChannels } = graph;
+  governNestedGraphs(compiled);
+  const bound = compiled.config?.recursionLimit ?? Infinity;
   return {
     agent,
-    version,
+    version: agent.version ?? agentVersionOf(agent, builderOf(agent, given)),
     openCallTool: ({ name, input }) => openCallTool(agent, name, input),
     async invoke(input, attempt) {
-      const thread = saver.begin(attempt);
+      const graphs = new AttemptGraphs(attempt, governor);
+      const scope = new GraphScope(graphs, graph, { key: "", inside: null, input });
       // An aborted attempt does not wait for LangGraph to come back.
       attempt.aborted.catch(() => {
-        saver.end(thread);
+        scope.channels.end();
       });
+      const recursionLimit = Math.min(bound, attempt.limits.maxSupersteps);
       try {
-        const given = withMessageIds(input, messageChannels, [attempt.head.run, "input"]);
+        const identified = withMessageIds(input, messageChannels, [attempt.head.run, "input"]);
         // Whatever led here may itself have been code in a node; this run's nodes are inside none.
         const state = await currentPlace.run(undefined, () =>
-          compiled.invoke(given, {
-            configurable: { thread_id: thread, [ATTEMPT]: attempt },
-            recursionLimit: attempt.limits.maxSupersteps,
+          compiled.invoke(identified, {
+            configurable: { thread_id: `${attempt.head.run}/${String(attempt.head.epoch)}`, [SCOPE]: scope },
+            recursionLimit,
             durability: "sync",
           }),
         );
+        if (graphs.fatal) throw graphs.fatal;
         return attempt.waiting ? undefined : outputOf(agent, state);
       } catch (error) {
         // Several nodes of one superstep failed: the first is the one that stopped the others.
-        throw error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;
+        const first: unknown = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;
+        throw graphs.fatal ?? (isRecursionLimit(first) ? superstepLimit(agent, first, recursionLimit) : first);
       } finally {
-        saver.end(thread);
+        scope.channels.end();
       }
     },
   };
+}
+
+function graphOf(agent: Agent, services: HandleServices): Builder | Pregel {
+  const given: unknown = agent.graph(buildHandles(agent, services));
+  if (isPregel(given) || isBuilder(given)) return given;
+  throw new UnsupportedGraphError(
+    `The graph of ${agent.name} is neither a StateGraph nor a compiled one. Return new StateGraph(...) with its nodes and edges, or what its compile() returns.`,
+    { details: { agent: agent.name } },
+  );
+}
+
+function builderOf(agent: Agent, graph: Builder | Pregel): Builder {
+  if (!isPregel(graph)) return graph;
+  if (graph.builder) return graph.builder;
+  throw new UnsupportedGraphError(
+    `The graph of ${agent.name} was not made by a StateGraph, and this release governs no others. Make it a StateGraph.`,
+    { details: { agent: agent.name } },
+  );
+}
+
+function isRecursionLimit(error: unknown): error is Error {
+  return error instanceof Error && error.name === "GraphRecursionError";
+}
+
+function superstepLimit(agent: Agent, error: Error, limit: number): SuperstepLimitError {
+  return new SuperstepLimitError(
+    `The run of ${agent.name} was ended: a graph made more supersteps than it may (${String(limit)} for the agent's own graph). Mend the loop, or raise limits.maxSupersteps, or the recursionLimit that the graph was given.`,
+    { details: { agent: agent.name, limit }, cause: error },
+  );
 }
 
 function outputOf(agent: Agent, state: unknown): JsonValue {
@@ -125,32 +104,5 @@ function outputOf(agent: Agent, state: unknown): JsonValue {
   throw new InvalidOutputError(
     `The final state of ${agent.name} does not fit its output schema at ${issue?.path.join(".") ?? "the top"}: ${issue?.message ?? ""}. Let a node set it, or change the schema.`,
     { details: { agent: agent.name } },
-  );
-}
-
-function assertGoverned(agent: string, node: string, options: NodeOptions): void {
-  for (const [option, instead] of Object.entries(UNGOVERNED)) {
-    if (options[option as keyof typeof UNGOVERNED] === undefined) continue;
-    const name = option === "errorHandlerNode" ? "errorHandler" : option;
-    throw new UnsupportedGraphError(
-      `The node ${node} of ${agent} has a ${name}, which this release does not govern. ${instead}`,
-      { details: { agent, node, option: name } },
-    );
-  }
-}
-
-function versionOf(agent: Agent, builder: Builder): string {
-  const edges = [...builder.allEdges].map(([from, to]) => [String(from), String(to)]).sort();
-  return sha256(
-    canonicalJson({
-      name: agent.name,
-      nodes: Object.keys(builder.nodes).sort(),
-      edges,
-      branches: Object.entries(builder.branches).map(([source, branches]) => [source, ...Object.keys(branches)]),
-      channels: Object.keys(builder.channels).sort(),
-      tools: Object.values(agent.tools).map(({ name, version, effect }) => [name, version, effect]),
-      asks: Object.values(agent.agents).map(({ name }) => name),
-      source: agent.graph.toString(),
-    }),
   );
 }

@@ -111,6 +111,23 @@ export class UnsupportedGraphError extends SignalboxError {
   static override readonly code = "UNSUPPORTED_GRAPH";
 }
 
+/** A node's code caught what LangGraph's `interrupt()` threw, and went on as if it had been answered. */
+export class InterruptCaughtError extends SignalboxError {
+  static override readonly code = "INTERRUPT_CAUGHT";
+
+  constructor(agent: string, node: string, what: string, options?: { readonly cause?: unknown }) {
+    super(
+      `The node ${node} of ${agent} called LangGraph's interrupt(), and its code caught what that throws: ${what}. The question was put to nobody. Call interrupt() outside try and catch, or throw again what isGraphInterrupt() knows.`,
+      { details: { agent, node }, ...options },
+    );
+  }
+}
+
+/** A graph made more supersteps than it may. */
+export class SuperstepLimitError extends SignalboxError {
+  static override readonly code = "SUPERSTEP_LIMIT";
+}
+
 /** The lease on the run has run out, or may have: the attempt stops before it calls anything else. */
 export class LeaseLostError extends SignalboxError {
   static override readonly code = "LEASE_LOST";

@@ -1,4 +1,6 @@
 import type { RunRecord } from "../core/run-record.ts";
+import { GRAPH_SIGN } from "./graph-scope.ts";
+import { isInterrupt } from "./interrupt-key.ts";
 import type { RecordedCalls } from "./node-execution.ts";
 
 /** A node execution that had begun to call when the record stops. */
@@ -20,15 +22,34 @@ export function frontierOf(record: RunRecord): Frontier {
   const open = new Map<string, string[]>();
   for (const [effect, { proposal, status }] of record.effects) {
     const { node } = proposal;
-    if (record.nodes.has(node)) continue;
+    // What a graph inside a finished node had begun does not begin again: the node does not run.
+    if (record.nodes.has(node) || isInsideFinished(record, node)) continue;
     if (!begun.has(node)) begun.set(node, { node, effect });
-    if (status === "finished" || status === "refused") continue;
+    // LangGraph's interrupts have no turn among the ends of calls: that they are reached again is what counts.
+    if ((status === "finished" || status === "refused") && !isInterrupt(proposal)) continue;
     const calls = open.get(node);
     if (calls) calls.push(effect);
     else open.set(node, [effect]);
   }
   return {
     begun,
-    callsOf: (node) => ({ ends: record.ends.get(node) ?? [], open: open.get(node) ?? [] }),
+    callsOf: (node) => ({
+      ends: (record.ends.get(node) ?? []).filter((effect) => {
+        const recorded = record.effects.get(effect);
+        return !recorded || !isInterrupt(recorded.proposal);
+      }),
+      open: open.get(node) ?? [],
+    }),
   };
+}
+
+/** True for the nodes of a graph inside a node that has finished. */
+function isInsideFinished(record: RunRecord, node: string): boolean {
+  for (let end = node.lastIndexOf("|"); end !== -1; end = node.lastIndexOf("|", end - 1)) {
+    const enclosing = node.slice(0, end);
+    // What stands behind the sign tells apart the graphs inside one node.
+    const sign = enclosing.lastIndexOf(GRAPH_SIGN);
+    if (record.nodes.has(enclosing) || (sign !== -1 && record.nodes.has(enclosing.slice(0, sign)))) return true;
+  }
+  return false;
 }

@@ -5,7 +5,7 @@ import type { EffectRecord } from "../core/run-record.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Call, Ended } from "./call.ts";
-import { CallRefusedError, EffectOutsideNodeError } from "./errors.ts";
+import { CallRefusedError, EffectOutsideNodeError, InterruptCaughtError } from "./errors.ts";
 import { goOnHeld, hold } from "./held-call.ts";
 import { goOnDoubted, goOnIntended, goOnRetrying, intend, makeRead, refuse, sleep, type Passed } from "./make-call.ts";
 import { currentExecution, type NodeExecution } from "./node-execution.ts";
@@ -20,7 +20,11 @@ import { currentExecution, type NodeExecution } from "./node-execution.ts";
 export async function passGate(call: Call): Promise<Ended> {
   const execution = currentExecution(call.action);
   if (execution.further !== "pass") return turnAway(execution, call);
-  const proposal = proposalOf(execution, call);
+  return passProposal(execution, call, proposalOf(execution, call));
+}
+
+/** The gate for a call that has its key already. */
+export function passProposal(execution: NodeExecution, call: Call, proposal: Proposal): Promise<Ended> {
   return execution.track(proposal, async () => {
     const recorded = execution.attempt.record.effects.get(proposal.effect);
     if (recorded?.status === "finished") {
@@ -116,11 +120,18 @@ function judgeNew(attempt: Attempt, call: Call): Verdict {
 }
 
 function turnAway(execution: NodeExecution, call: Call): Promise<never> {
-  if (execution.further === "unheard") return new Promise<never>(() => undefined);
+  if (execution.further === "unheard") {
+    execution.turnedAway(() => interruptCaught(execution, call.action));
+    return new Promise<never>(() => undefined);
+  }
   return Promise.reject(
     new EffectOutsideNodeError(
       `${call.action} was called after the node ${execution.key} had ended. Await every call before the node returns.`,
       { details: { action: call.action, node: execution.key } },
     ),
   );
+}
+
+function interruptCaught({ attempt, key }: NodeExecution, action: string): InterruptCaughtError {
+  return new InterruptCaughtError(attempt.head.agent, key, `it then called ${action}, in a catch or a finally`);
 }

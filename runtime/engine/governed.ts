@@ -1,92 +1,98 @@
-import { setMaxListeners } from "node:events";
 import { Runnable, type RunnableConfig } from "@langchain/core/runnables";
-import { GraphInterrupt, isGraphBubbleUp } from "@langchain/langgraph";
-import type { Attempt } from "./attempt.ts";
+import { Command, GraphInterrupt, isCommand, isParentCommand } from "@langchain/langgraph";
 import { decode, decodeState, encode } from "./codec.ts";
-import { UnsupportedGraphError } from "./errors.ts";
+import { InterruptCaughtError, NonDeterminismError, UnsupportedGraphError } from "./errors.ts";
+import { scopeOf, type GraphScope } from "./graph-scope.ts";
+import { allowListeners } from "./graph-signals.ts";
+import { Interrupts, isInterruptError } from "./interrupts.ts";
 import { withMessageIds } from "./message-ids.ts";
 import { currentPlace, Parked, type NodeExecution } from "./node-execution.ts";
 import { recordableError } from "./recordable-error.ts";
-import type { SuperstepSaver } from "./superstep-saver.ts";
-
-/** Where LangGraph's config carries the attempt. */
-export const ATTEMPT = "signalbox_attempt";
 
 /** A node, between LangGraph and the developer's body: what the journal has finished does not run again. */
 export class GovernedNode extends Runnable {
   override lc_namespace = ["signalbox"];
   readonly #name: string;
   readonly #body: Runnable;
-  readonly #saver: SuperstepSaver;
   readonly #messageChannels: ReadonlySet<string>;
 
-  constructor(name: string, body: Runnable, saver: SuperstepSaver, messageChannels: ReadonlySet<string>) {
+  constructor(name: string, body: Runnable, messageChannels: ReadonlySet<string>) {
     super();
     this.name = name;
     this.#name = name;
     this.#body = body;
-    this.#saver = saver;
     this.#messageChannels = messageChannels;
   }
 
   override async invoke(input: unknown, config: RunnableConfig): Promise<unknown> {
-    const attempt = attemptOf(config);
-    const key = nodeKey(this.#name, config);
-    // LangGraph listens to one signal once for each node of the superstep, and Node takes more than ten for a leak.
-    if (config.signal) setMaxListeners(0, config.signal);
+    const scope = theScopeOf(config);
+    const { attempt, channels } = scope;
+    const key = scope.nodeKey(this.#name, config);
+    allowListeners(config);
+    // LangGraph goes on for a while with a graph that is not listened to any more.
+    if (scope.stopped) throw new GraphInterrupt([]);
     const recorded = attempt.record.nodes.get(key);
     if (recorded !== undefined) {
       const update = decodeState(recorded);
-      this.#saver.wrote(attempt, key, update);
+      channels.wrote(key, update);
       return update;
     }
-    const execution = attempt.begin(key);
+    const execution = scope.begin(key);
     if (execution.abandoned) throw new GraphInterrupt([]);
     const startedMs = attempt.clock.monotonicMs();
     const elapsed = (): number => Math.round((attempt.clock.monotonicMs() - startedMs) * 1000) / 1000;
     try {
-      const returned = await this.#run(execution, input, config);
+      const returned = await this.#run(scope, execution, input, config);
       const encoded = encode(withMessageIds(returned, this.#messageChannels, [attempt.head.run, key]));
       if (!attempt.over) {
         attempt.append([
           { type: "node_finished", data: { node: key, name: this.#name, update: encoded, ms: elapsed() } },
         ]);
       }
-      attempt.finish(execution);
+      scope.finish(execution);
       // The state goes on from what is recorded and not from what was returned, so that it is the same, down
       // to which objects are one and which are two, when a later attempt goes on from the record.
       const update = decodeState(encoded);
-      this.#saver.wrote(attempt, key, update);
+      channels.wrote(key, update);
       return update;
     } catch (error) {
       // The park is thrown to LangGraph here and nowhere else: never into the body, where a catch could take it.
-      if (error instanceof Parked) throw new GraphInterrupt([{ id: key, value: execution.waits }]);
-      const failure = asError(isBubbleUp(error) ? unsupportedBubbleUp(error, this.#name, attempt) : error);
+      if (error instanceof Parked) throw new GraphInterrupt([]);
+      const failure = asError(error);
+      // No handler of a node's errors, and no code around a graph inside a node, may make good for these.
+      if (isFatal(failure)) scope.graphs.endWith(failure);
       execution.silence();
       await execution.drained();
       if (!attempt.over) {
         const data = { node: key, name: this.#name, error: { ...recordableError(failure) }, ms: elapsed() };
         attempt.append([{ type: "node_failed", data }]);
-        attempt.failed(key, failure);
+        scope.graphs.tellFailure(key, failure);
       }
+      await execution.quiet();
+      // What it still waits for is nothing that the run waits for, if that goes on.
+      scope.finish(execution);
       throw failure;
     }
   }
 
   /** Runs the body to its end and beyond, until everything that it asked for has come back. */
-  async #run(execution: NodeExecution, input: unknown, config: RunnableConfig): Promise<unknown> {
-    const body = currentPlace.run(
-      { kind: "node", execution },
-      () => this.#body.invoke(input, config) as Promise<unknown>,
-    );
+  async #run(scope: GraphScope, execution: NodeExecution, input: unknown, config: RunnableConfig): Promise<unknown> {
+    const interrupts = new Interrupts(execution, config, scope.graphs.governor.agent.interrupts?.pool);
+    const place = { kind: "node", execution, body: this.#body, graphs: scope.graphs } as const;
+    const body = currentPlace.run(place, () => this.#body.invoke(input, forBody(config)) as Promise<unknown>);
     body.catch(() => undefined);
     try {
-      const returned = await Promise.race([body, execution.parked]);
+      const returned = forThisGraph(await Promise.race([commandOf(body), execution.parked]), scope, this.#name);
+      interrupts.assertNoneCaught();
       await execution.settled();
       execution.assertAllClaimed();
       return returned;
     } catch (error) {
-      if (error instanceof Parked || isBubbleUp(error) || execution.abandoned) throw error;
+      if (error instanceof Parked || execution.abandoned || isFatal(error)) throw error;
+      if (isInterruptError(error)) {
+        await Promise.race([interrupts.ask(error), execution.parked]);
+      }
+      interrupts.assertNoneCaught({ error });
       // What the body had asked for before it failed goes on; what it asks for now is not heard.
       execution.silence();
       execution.assertAllClaimed(error);
@@ -114,8 +120,9 @@ export class GovernedRoute extends Runnable {
   }
 
   override async invoke(input: unknown, config: RunnableConfig): Promise<unknown> {
-    const attempt = attemptOf(config);
-    const route = `${nodeKey(this.#source, config)}>${this.#branch}`;
+    const scope = theScopeOf(config);
+    const { attempt } = scope;
+    const route = `${scope.nodeKey(this.#source, config)}>${this.#branch}`;
     const recorded = attempt.record.routes.get(route);
     if (recorded !== undefined) return decode(recorded);
     const chosen = await currentPlace.run(
@@ -128,26 +135,54 @@ export class GovernedRoute extends Runnable {
   }
 }
 
-function attemptOf(config: RunnableConfig): Attempt {
-  return config.configurable?.[ATTEMPT] as Attempt;
+function theScopeOf(config: RunnableConfig): GraphScope {
+  const scope = scopeOf(config);
+  if (!scope) throw new Error("A governed graph was run outside an attempt.");
+  return scope;
 }
 
-/**
- * The key of a node execution, the same in every attempt: the superstep, the node, and for `Send` its
- * place among the sent. Inside another node (a subgraph) the enclosing key comes first.
- */
-function nodeKey(name: string, config: RunnableConfig): string {
-  const step = String(config.metadata?.["langgraph_step"]);
-  const path = config.metadata?.["langgraph_path"] as readonly unknown[] | undefined;
-  const sent = path && path[0] !== "__pregel_pull" ? `/${path.slice(1).map(String).join(".")}` : "";
-  const place = currentPlace.getStore();
-  const enclosing = place?.kind === "node" ? `${place.execution.key}|` : "";
-  return `${enclosing}${step}/${name}${sent}`;
+/** The config that a node's code is given: what it writes past its result would be in no record. */
+function forBody(config: RunnableConfig): RunnableConfig {
+  const send = config.configurable?.["__pregel_send"] as ((writes: readonly [string, unknown][]) => void) | undefined;
+  if (!send) return config;
+  const guarded = (writes: readonly [string, unknown][]): void => {
+    const channel = writes.map(([name]) => name).find((name) => name !== "__resume__");
+    if (channel !== undefined) {
+      throw new UnsupportedGraphError(
+        `A node wrote to the channel ${channel} itself (pushMessage does), which this release does not govern. Return it from the node instead; to only show a message, use pushMessage with stateKey: null.`,
+        { details: { channel } },
+      );
+    }
+    send(writes);
+  };
+  return { ...config, configurable: { ...config.configurable, __pregel_send: guarded } };
 }
 
-/** LangGraph's own test reads a property, whatever was thrown. */
-function isBubbleUp(thrown: unknown): boolean {
-  return thrown instanceof Error && isGraphBubbleUp(thrown);
+/** A command that a graph inside the node sent to the graph around it is what the node returns. */
+async function commandOf(body: Promise<unknown>): Promise<unknown> {
+  try {
+    return await body;
+  } catch (error) {
+    if (!(error instanceof Error && isParentCommand(error))) throw error;
+    const { update, goto, resume } = error.command;
+    return new Command({
+      ...(update === undefined ? {} : { update }),
+      ...(resume === undefined ? {} : { resume }),
+      ...(goto === undefined ? {} : { goto }),
+    });
+  }
+}
+
+/** @throws {@link UnsupportedGraphError} for a command to the graph around the outermost one: there is none. */
+function forThisGraph(returned: unknown, scope: GraphScope, node: string): unknown {
+  if (scope.key !== "") return returned;
+  const parts: unknown[] = Array.isArray(returned) ? returned : [returned];
+  if (!parts.some((part) => isCommand(part) && part.graph === Command.PARENT)) return returned;
+  const { agent } = scope.attempt.head;
+  throw new UnsupportedGraphError(
+    `The node ${node} of ${agent} sent a command to the graph around its own (Command.PARENT), and there is none: it is a node of the agent's own graph. Leave graph out.`,
+    { details: { agent, node } },
+  );
 }
 
 /** LangGraph writes on what is thrown, so it has to be an object. */
@@ -157,10 +192,11 @@ function asError(thrown: unknown): Error {
   return Object.assign(new Error(message, { cause: thrown }), { name });
 }
 
-function unsupportedBubbleUp(error: unknown, node: string, attempt: Attempt): Error {
-  const what = error instanceof GraphInterrupt ? "LangGraph's interrupt()" : "a LangGraph command to its parent graph";
-  return new UnsupportedGraphError(
-    `The node ${node} of ${attempt.head.agent} used ${what}, which this release does not govern. Use human.ask, or a rule that requires approval.`,
-    { details: { agent: attempt.head.agent, node } },
+/** What only another version of the agent can put right. */
+function isFatal(error: unknown): boolean {
+  return (
+    error instanceof NonDeterminismError ||
+    error instanceof UnsupportedGraphError ||
+    error instanceof InterruptCaughtError
   );
 }

@@ -20,6 +20,9 @@ export function withMessageIds(
   return new Identifier(messageChannels).update(update, seed);
 }
 
+/** LangGraph's name for the channel of a state that is one value. */
+const ROOT = "__root__";
+
 /** One update's worth of messages: what is one message in several places of it stays one. */
 class Identifier {
   readonly #messageChannels: ReadonlySet<string>;
@@ -30,11 +33,22 @@ class Identifier {
   }
 
   update(update: unknown, seed: readonly string[]): unknown {
+    // A state that is nothing but messages (MessageGraph) is one channel without a name.
+    if (this.#messageChannels.has(ROOT) && !isCommand(update)) return this.#root(update, seed);
     if (isCommand(update)) return this.#command(update, seed);
     if (Array.isArray(update) && update.some((part) => isCommand(part))) {
       return update.map((part: unknown, i) => this.update(part, [...seed, String(i)]));
     }
     return isPlainObject(update) ? this.#channels(update, seed) : update;
+  }
+
+  #root(update: unknown, seed: readonly string[]): unknown {
+    const parts: unknown[] = Array.isArray(update) ? update : [update];
+    if (!parts.some((part) => isCommand(part)))
+      return update === null || update === undefined ? update : this.#channel(ROOT, update, seed);
+    return parts.map((part, i) =>
+      isCommand(part) ? this.#command(part, [...seed, String(i)]) : this.#channel(ROOT, part, seed),
+    );
   }
 
   #command(command: Command, seed: readonly string[]): unknown {

@@ -5,12 +5,20 @@ import type { NewEvent, Proposal, Wait } from "../core/events.ts";
 import type { Attempt } from "./attempt.ts";
 import { divergence } from "./divergence.ts";
 import { EffectOutsideNodeError, type NonDeterminismError } from "./errors.ts";
+import type { AttemptGraphs } from "./graph-scope.ts";
 import { LONGEST_TIMER_MS } from "./longest-timer.ts";
 import { StallWatch } from "./stall-watch.ts";
 
 /** Where the code that runs now stands: inside a node execution, or where calls are refused. */
 export type Place =
-  { readonly kind: "node"; readonly execution: NodeExecution } | { readonly kind: "route"; readonly route: string };
+  | {
+      readonly kind: "node";
+      readonly execution: NodeExecution;
+      /** What the node consists of: a graph that was added as a node is known by it. */
+      readonly body: unknown;
+      readonly graphs: AttemptGraphs;
+    }
+  | { readonly kind: "route"; readonly route: string };
 
 export const currentPlace = new AsyncLocalStorage<Place | undefined>();
 
@@ -42,6 +50,15 @@ export type TimedWait = Extract<Wait, { readonly dueAt: number }>;
 
 /** How long a node that waits only for a time stays where it is, instead of parking its run. */
 const SOON_MS = 1_000;
+
+/** A graph that runs inside a node. */
+export interface InnerGraph {
+  /** What its nodes still ask for is never heard of. */
+  silence(): void;
+}
+
+/** How many turns of the event loop an interrupt has to come out of a node's code, once nothing else moves there. */
+const TURNS_TO_SURFACE = 20;
 
 /** A result on its way to the code: it arrives in its turn. */
 export interface Handed<T> {
@@ -75,6 +92,12 @@ export class NodeExecution {
   /** What becomes of further calls: they pass, are refused because the node has ended, or are never heard of. */
   #further: "pass" | "refused" | "unheard" = "pass";
   #abandoned = false;
+  /** The graphs that run inside this node. */
+  readonly #inner = new Set<InnerGraph>();
+  /** A graph inside this node waits for somebody or something else. */
+  #innerWaits = false;
+  /** LangGraph's interrupt was thrown into the body: from then on nothing that the body asks for is heard. */
+  #interrupt: "none" | "thrown" | "surfaced" = "none";
   /** The latest call that has to wait because the body has not asked again for all that is recorded. */
   #asked: Proposal | null = null;
   readonly #stall: StallWatch;
@@ -105,7 +128,18 @@ export class NodeExecution {
 
   /** What becomes of a call that is asked for now. */
   get further(): "pass" | "refused" | "unheard" {
-    return this.#further;
+    return this.#further === "pass" && this.#interrupt !== "none" ? "unheard" : this.#further;
+  }
+
+  /** True if it, or a graph inside it, waits for somebody or something else. */
+  get waiting(): boolean {
+    return this.#waits.size > 0 || this.#innerWaits;
+  }
+
+  /** True while something that its body has asked for is not back. */
+  get #undone(): boolean {
+    // A graph in a node that is not listened to any more comes to no end: nothing in it is heard either.
+    return this.#busy > 0 || (this.#inner.size > 0 && this.#further === "pass");
   }
 
   /** True once it has parked or was cut off: whatever its body does now is not for this attempt. */
@@ -273,14 +307,61 @@ export class NodeExecution {
 
   #end(): void {
     this.#busy--;
-    if (this.#busy > 0) return;
+    this.#rested();
+  }
+
+  /** Something that the body had asked for is back, or waits. */
+  #rested(): void {
+    if (this.#undone) return;
     // Two turns: the body may ask for more with what it was just given.
-    void this.#deliver(() => undefined)
-      .then(() => this.#deliver(() => undefined))
+    void this.#turns(2).then(() => {
+      if (this.#undone) return;
+      if (this.waiting && this.#further === "pass" && !this.#isSoonDue()) this.abandon();
+      this.#release();
+    });
+  }
+
+  async #turns(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) await this.#deliver(() => undefined);
+  }
+
+  /** A graph begins to run inside this node. */
+  enter(graph: InnerGraph): void {
+    this.#inner.add(graph);
+  }
+
+  /** A graph inside this node has ended, or waits: then its code, too, is left where it stands. */
+  leave(graph: InnerGraph, { waits }: { readonly waits: boolean }): void {
+    this.#inner.delete(graph);
+    if (waits) this.#innerWaits = true;
+    this.#rested();
+  }
+
+  /** The body has come to one of its recorded interrupts again. */
+  reached(interrupt: string): void {
+    if (this.#unasked.delete(interrupt)) this.#pump();
+  }
+
+  /** LangGraph's interrupt is thrown into the body now. */
+  interrupted(): void {
+    if (this.#interrupt === "none") this.#interrupt = "thrown";
+  }
+
+  /** The interrupt has come out of the body, as it should. */
+  surfaced(): void {
+    this.#interrupt = "surfaced";
+  }
+
+  /**
+   * A call was not heard. After an interrupt that is a call of code that runs beside it, which the interrupt
+   * overtakes, or of code that caught it, which does not end by itself: then the execution fails.
+   */
+  turnedAway(caught: () => Error): void {
+    if (this.#interrupt !== "thrown") return;
+    void this.drained()
+      .then(() => this.#turns(TURNS_TO_SURFACE))
       .then(() => {
-        if (this.#busy > 0) return;
-        if (this.#waits.size > 0 && this.#further === "pass" && !this.#isSoonDue()) this.abandon();
-        this.#release();
+        if (this.#interrupt === "thrown") this.fail(caught());
       });
   }
 
@@ -296,13 +377,13 @@ export class NodeExecution {
 
   /** Resolves when every call that the body has asked for has come back or waits. */
   async drained(): Promise<void> {
-    while (this.#busy > 0 && !this.#abandoned) await new Promise<void>((resolve) => this.#idle.push(resolve));
+    while (this.#undone && !this.#abandoned) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
   /** Resolves when every call that the body has asked for is done; rejects with {@link Parked} if one of them waits. */
   async settled(): Promise<void> {
     await this.drained();
-    if (this.#waits.size > 0 || this.#abandoned) {
+    if (this.waiting || this.#abandoned) {
       this.abandon();
       await this.#parked.promise;
     }
@@ -332,6 +413,8 @@ export class NodeExecution {
   /** The node has failed, or the attempt is over: what its code still asks for is never heard of. */
   silence(): void {
     this.#further = "unheard";
+    for (const graph of this.#inner) graph.silence();
+    if (!this.#undone) this.#release();
   }
 
   /** @throws {@link NonDeterminismError} if the body ended without asking for something that is recorded. */

@@ -1,4 +1,5 @@
 import { CallRefusedError, type AnyAgent, type Handles } from "signalbox";
+import type { GraphBuilder } from "../../../agents/define-agent.ts";
 import { effectKeyText } from "../../../runtime/core/effects.ts";
 import type { JsonValue } from "../../../runtime/core/json.ts";
 import type { Judge, ProposedCall } from "../../../runtime/core/judge.ts";
@@ -26,7 +27,8 @@ type AnyHandles = Handles<Record<string, AnyTool>, Record<string, AnyAgent>>;
  * the agents do with each other; what happens in crashes and waits is for tests of the engine.
  */
 export async function runUngoverned(agent: AnyAgent, input: unknown, world: World): Promise<unknown> {
-  const graph = agent.graph(handlesOf(agent, world)).compile() as { invoke(input: unknown): Promise<unknown> };
+  const builder = agent.graph(handlesOf(agent, world)) as GraphBuilder;
+  const graph = builder.compile() as { invoke(input: unknown): Promise<unknown> };
   const state = await graph.invoke(agent.input?.parse(input) ?? input);
   return agent.output?.parse(state) ?? state;
 }

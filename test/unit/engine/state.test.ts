@@ -530,7 +530,6 @@ describe("what is not governed", () => {
     ["retryPolicy", { retryPolicy: { maxAttempts: 3 } }],
     ["cachePolicy", { cachePolicy: true }],
     ["timeout", { timeout: 100 }],
-    ["errorHandler", { errorHandler: () => ({}) }],
   ])("%s - is refused, on a node and as a default", (option, options) => {
     const on = (where: "node" | "defaults"): AnyAgent =>
       defineAgent({
