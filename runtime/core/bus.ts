@@ -42,6 +42,28 @@ export interface LiveNotice {
   readonly heads: Readonly<Record<string, number>>;
 }
 
+/**
+ * Text that a model is saying right now, for whoever watches the session. Never a fact: it may be lost, and
+ * what counts is the result that the journal gets. A whole call is the texts of its frames, one after the other.
+ */
+export interface TokenFrame {
+  readonly session: string;
+  readonly run: string;
+  /** The effect that is under way, and the node execution that made it. */
+  readonly effect: string;
+  readonly node: string;
+  /** What is called, as the record will name it, for example `model.chat:letters`. */
+  readonly name: string;
+  /** Where `text` begins in all that the call has said, in UTF-16 units: 0 is a call that begins, perhaps again. */
+  readonly offset: number;
+  readonly text: string;
+  /** The call has ended: its result is on its way through the record. */
+  readonly done?: true;
+}
+
+/** The longest `text` of a frame. Who says more within one frame's time loses the start of it. */
+export const MAX_TOKEN_TEXT = 8192;
+
 /** What Signalbox needs from NATS. Everything sent may be lost; nothing is known only here. */
 export interface Bus {
   /** Hints that runs of an agent are ready. */
@@ -50,9 +72,12 @@ export interface Bus {
   mail(message: SignedEnvelope): Promise<void>;
   /** Tells consoles what moved. Fire and forget. */
   live(notice: LiveNotice): void;
+  /** Tells consoles what a model is saying. Fire and forget; the first thing to be dropped. */
+  tokens(frame: TokenFrame): void;
   onWake(agent: string, handler: (runs: readonly string[]) => Promise<void>): Promise<void>;
   onMail(agent: string, handler: (message: unknown) => Promise<void>): Promise<void>;
   onLive(handler: (notice: LiveNotice) => void): Promise<void>;
+  onTokens(handler: (frame: TokenFrame) => void): Promise<void>;
   /** Stops taking new work; resolves when handlers have returned. */
   close(): Promise<void>;
 }

@@ -25,6 +25,8 @@ export interface Call {
   /** Time and chance are not judged; everything else is. */
   readonly judged: boolean;
   readonly timeoutMs: number;
+  /** Told, before anything else happens, which effect of its node execution this call is. */
+  readonly proposed?: (proposal: Proposal) => void;
   /** Makes the call; what it resolves with must be recordable. */
   readonly perform: (context: CallContext) => Promise<unknown>;
   readonly reconcile?: Reconcile;

@@ -21,6 +21,7 @@ export async function passGate(call: Call): Promise<Ended> {
   const execution = currentExecution(call.action);
   if (execution.further !== "pass") return turnAway(execution, call);
   const proposal = proposalOf(execution, call);
+  call.proposed?.(proposal);
   return execution.track(proposal, async () => {
     const recorded = execution.attempt.record.effects.get(proposal.effect);
     if (recorded?.status === "finished") {
