@@ -6,11 +6,12 @@ import {
   type BindToolsInput,
 } from "@langchain/core/language_models/chat_models";
 import type { AIMessage, AIMessageChunk, BaseMessage } from "@langchain/core/messages";
+import { OutputParserException } from "@langchain/core/output_parsers";
 import { ChatGenerationChunk, type ChatResult } from "@langchain/core/outputs";
 import { type Runnable, RunnableLambda } from "@langchain/core/runnables";
 import { convertToOpenAITool, isLangChainTool } from "@langchain/core/utils/function_calling";
 import { toJsonSchema } from "@langchain/core/utils/json_schema";
-import { isInteropZodSchema, interopParse, type InteropZodType } from "@langchain/core/utils/types";
+import { isInteropZodSchema, interopSafeParse, type InteropZodType } from "@langchain/core/utils/types";
 import { converse, type ModelServices } from "./model-call.ts";
 import { chunkOf, modelRequest } from "./model-messages.ts";
 
@@ -122,8 +123,13 @@ export class GovernedChatModel extends BaseChatModel {
 
 function answerOf(message: AIMessageChunk, name: string, schema: InteropZodType | undefined): unknown {
   const call = message.tool_calls?.find((candidate) => candidate.name === name);
-  if (!call) throw new Error(`The model did not answer by calling ${name}. It said: ${message.text.slice(0, 500)}`);
-  return schema ? interopParse(schema, call.args) : call.args;
+  const said = call ? JSON.stringify(call.args) : message.text;
+  if (!call) throw new OutputParserException(`The model did not answer by calling ${name}.`, said);
+  if (!schema) return call.args;
+  const parsed = interopSafeParse(schema, call.args);
+  if (parsed.success) return parsed.data;
+  const wrong = parsed.error.issues.slice(0, 3).map(({ path, message }) => `${path.join(".")}: ${message}`);
+  throw new OutputParserException(`The model's answer does not fit its schema: ${wrong.join("; ")}`, said);
 }
 
 function parsedOrNull(message: AIMessageChunk, name: string, schema: InteropZodType | undefined): unknown {

@@ -4,7 +4,14 @@ import {
   type BaseChatModelCallOptions,
   type BindToolsInput,
 } from "@langchain/core/language_models/chat_models";
-import { AIMessage, AIMessageChunk, type AIMessageFields, type BaseMessage } from "@langchain/core/messages";
+import {
+  AIMessage,
+  AIMessageChunk,
+  type AIMessageFields,
+  type BaseMessage,
+  type ToolCall,
+  type UsageMetadata,
+} from "@langchain/core/messages";
 import { ChatGenerationChunk, type ChatResult } from "@langchain/core/outputs";
 import type { JsonValue } from "../../runtime/core/json.ts";
 
@@ -20,7 +27,15 @@ export interface ScriptedCall {
   readonly nth: number;
 }
 
-export type Script = (call: ScriptedCall) => AIMessageFields | string | Promise<AIMessageFields | string>;
+export interface ScriptedReply {
+  readonly content: string;
+  readonly tool_calls?: ToolCall[];
+  readonly usage_metadata?: UsageMetadata;
+  /** As a provider would give it. */
+  readonly id?: string;
+}
+
+export type Script = (call: ScriptedCall) => ScriptedReply | string | Promise<ScriptedReply | string>;
 
 /** A LangChain chat model that says what a test wants it to say, word by word, and remembers what it was asked. */
 export class ScriptedModel extends BaseChatModel<Options> {
@@ -75,13 +90,13 @@ export class ScriptedModel extends BaseChatModel<Options> {
     const call: ScriptedCall = { messages, options: options as ScriptedCall["options"], nth: this.calls.length };
     this.calls.push(call);
     const said = await this.#script(call);
-    return new AIMessage(typeof said === "string" ? { content: said } : said);
+    return new AIMessage((typeof said === "string" ? { content: said } : said) as AIMessageFields);
   }
 }
 
 /** A reply that asks for tools: each with its name, arguments and the id that the answer is to carry. */
 export function asksFor(
   ...calls: readonly (readonly [name: string, args: Record<string, JsonValue>, id: string])[]
-): AIMessageFields {
+): ScriptedReply {
   return { content: "", tool_calls: calls.map(([name, args, id]) => ({ name, args, id, type: "tool_call" as const })) };
 }

@@ -1,15 +1,21 @@
 import { randomUUID } from "node:crypto";
 import { HumanMessage, type BaseMessage, type ToolMessage } from "@langchain/core/messages";
 import type { GraphBuilder } from "../../../agents/define-agent.ts";
+import { Annotation, END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
+import { defineAgent, defineTool, type AnyAgent, type AnyTool, type Handles } from "signalbox";
+import { z } from "zod";
 import { describe, expect, test } from "vitest";
 import { encode } from "../../../runtime/engine/codec.ts";
 import { memoryRun } from "../../support/memory-journal.ts";
-import { typesOf, HELD, DENIED, type Say } from "../../support/engine.ts";
-import { lines, messagesOf, shopAgent } from "../../support/langchain.ts";
+import { DENIED, HELD, TestEngine, typesOf, type Say } from "../../support/engine.ts";
+import { lines, messagesOf, shop, shopAgent } from "../../support/langchain.ts";
 import { langchainAgent } from "../../support/langgraph/create-agent.ts";
 import { reactAgent } from "../../support/langgraph/react-agent.ts";
 import { toolNodeGraph } from "../../support/langgraph/tool-node.ts";
-import { asksFor, type Script } from "../../support/scripted-model.ts";
+import { oneNode } from "../../support/one-node.ts";
+import { asksFor, ScriptedModel, type Script } from "../../support/scripted-model.ts";
+
+type AnyHandles = Handles<Record<string, AnyTool>, Record<string, AnyAgent>>;
 
 const INPUT = { messages: [new HumanMessage("Refund o-1, please.")] };
 
@@ -185,6 +191,164 @@ describe.each(SHAPES)("%s", (_name, graph) => {
     }
   });
 });
+
+describe("an agent used as a tool", () => {
+  const State = Annotation.Root({ orderId: Annotation<string>(), verdict: Annotation<string>() });
+  const assessor = defineAgent({
+    name: "fraud-assessor",
+    description: "Says whether an order looks like fraud.",
+    state: State,
+    input: z.object({ orderId: z.string() }),
+    output: z.object({ verdict: z.string() }),
+    graph: () =>
+      new StateGraph(State)
+        .addNode("judge", () => ({ verdict: "fine" }))
+        .addEdge(START, "judge")
+        .addEdge("judge", END),
+  });
+
+  function clerk(script: Script) {
+    const model = new ScriptedModel(script);
+    const engine = new TestEngine({ handles: { models: new Map([["clerk", model]]) } });
+    const agent = defineAgent({
+      name: "clerk",
+      state: MessagesAnnotation,
+      agents: { assessor },
+      graph: ({ langchain }) => reactAgent(langchain.model("clerk"), langchain.agents).builder,
+    });
+    return { model, engine, agent, compiled: engine.compile(agent) };
+  }
+
+  test("its wait shows once, and its answer comes back as the tool's", async () => {
+    const { engine, agent, compiled, model } = clerk(({ nth }) =>
+      nth === 0 ? asksFor(["fraud-assessor", { orderId: "o-1" }, "c1"]) : "It is fine.",
+    );
+    const run = await engine.create(agent, INPUT);
+    expect(await engine.runOn(compiled, run)).toBe("parked");
+    expect(await engine.runOn(compiled, run)).toBe("parked");
+    const events = await engine.events(run);
+    const parked = events.flatMap((event) => (event.type === "run_parked" ? [event.data.waits] : []));
+    expect(parked).toHaveLength(2);
+    expect(parked.map((waits) => waits.map(({ kind }) => kind))).toEqual([["answer"], ["answer"]]);
+    expect(typesOf(events).filter((type) => type === "message_sent")).toHaveLength(1);
+    const [wait] = parked[0] ?? [];
+    if (wait?.kind !== "answer") throw new Error("It waits for nothing.");
+    await engine.journal.deliver(run, {
+      id: "answer",
+      kind: "answer",
+      data: {
+        effect: wait.effect,
+        outcome: { ok: true, value: { verdict: "fine" } },
+        child: { run: wait.run, seq: 1, hash: "0" },
+      },
+    });
+    expect(await engine.runOn(compiled, run)).toBe("finished");
+    expect(lines(messagesOf(await engine.events(run))).slice(1)).toEqual([
+      'ai: fraud-assessor({"orderId":"o-1"})',
+      'tool: {"verdict":"fine"}',
+      "ai: It is fine.",
+    ]);
+    expect(model.calls).toHaveLength(2);
+    // The model is told what the agent takes.
+    expect(model.calls[0]?.options.tools).toMatchObject([
+      {
+        function: {
+          name: "fraud-assessor",
+          description: "Says whether an order looks like fraud.",
+          parameters: { properties: { orderId: { type: "string" } } },
+        },
+      },
+    ]);
+  });
+
+  test("asked for something that does not fit its input - the model is told, and nobody is asked", async () => {
+    const { engine, agent, compiled } = clerk(({ nth }) =>
+      nth === 0 ? asksFor(["fraud-assessor", { order: 1 }, "c1"]) : "Sorry.",
+    );
+    const run = await engine.create(agent, INPUT);
+    expect(await engine.runOn(compiled, run)).toBe("finished");
+    const events = await engine.events(run);
+    expect(lines(messagesOf(events))[2]).toMatch(/^tool: ! .*orderId/s);
+    expect(typesOf(events)).not.toContain("message_sent");
+  });
+});
+
+describe("names for models", () => {
+  const io = z.object({});
+  const named = (name: string) => defineTool({ name, effect: "read", input: io, output: io, run: () => ({}) });
+  const compile = (tools: Record<string, AnyTool>, used = true) =>
+    new TestEngine().compile(
+      oneNodeWith(tools, (handles) => {
+        if (used) expect(handles.langchain.tools.length).toBeGreaterThan(0);
+      }),
+    );
+
+  test("two tools that a model would know by one name - are refused, naming both, where tools are handed to models", () => {
+    const tools = { a: named("pay.out_now"), b: named("pay.out.now") };
+    expect(() => compile(tools)).toThrow(
+      expect.objectContaining({
+        code: "MODEL_TOOL_NAME",
+        message: expect.stringContaining('"pay.out.now"') as unknown,
+      }),
+    );
+    expect(() => compile(tools, false)).not.toThrow();
+  });
+
+  test("a name that is too long for models - is refused", () => {
+    expect(() => compile({ a: named(`a.${"b".repeat(70)}`) })).toThrow(
+      expect.objectContaining({ code: "MODEL_TOOL_NAME" }),
+    );
+  });
+
+  test("a tool by the name under which the agent lists it - is the one, with its schema", () => {
+    const tool = named("a.b");
+    new TestEngine().compile(
+      oneNodeWith({ mine: tool }, ({ langchain }) => {
+        expect(langchain.tool["mine"]).toMatchObject({ name: "a_b", schema: tool.input });
+      }),
+    );
+  });
+});
+
+describe("a tool that the node's own code invokes", () => {
+  test("gives the result as it is, and throws what the handle throws", async () => {
+    const { called, ...tools } = shop();
+    const say: Say = ({ action }) => (action === "payments.refund" ? DENIED : undefined);
+    const engine = new TestEngine({ say });
+    const agent = oneNode(tools, async ({ langchain }) => {
+      const found: unknown = await langchain.tool.lookup.invoke({ orderId: "o-1" });
+      const refused: unknown = await langchain.tool.refund
+        .invoke({ orderId: "o-1", amountCents: 1 })
+        .catch((error: unknown) => (error as { code: string }).code);
+      const wrong: unknown = await langchain.tool.refund
+        .invoke({ orderId: "o-1" })
+        .catch((error: unknown) => (error as { code: string }).code);
+      return [found, refused, wrong];
+    });
+    const run = await engine.create(agent, {});
+    expect(await engine.runOn(engine.compile(agent), run)).toBe("finished");
+    expect((await engine.events(run)).at(-1)?.data).toMatchObject({
+      output: { output: [{ paidCents: 500 }, "CALL_REFUSED", "INVALID_ARGUMENTS"] },
+    });
+    expect(called).toEqual(["lookup o-1"]);
+  });
+});
+
+/** An agent whose graph function looks at its handles. */
+function oneNodeWith(tools: Record<string, AnyTool>, look: (handles: AnyHandles) => void) {
+  return defineAgent({
+    name: "looks",
+    state: MessagesAnnotation,
+    tools,
+    graph: (handles) => {
+      look(handles);
+      return new StateGraph(MessagesAnnotation)
+        .addNode("a", () => ({}))
+        .addEdge(START, "a")
+        .addEdge("a", END);
+    },
+  });
+}
 
 function lookups(called: readonly string[]): number {
   return called.filter((call) => call.startsWith("lookup")).length;
