@@ -1,5 +1,6 @@
 import type { Actor } from "./people.ts";
 import type { JsonValue } from "./json.ts";
+import type { ModelWords } from "./protocol.ts";
 
 /** What travels on NATS from one agent to another. Signed by the worker that sends it. */
 export interface Envelope {
@@ -42,23 +43,9 @@ export interface LiveNotice {
   readonly heads: Readonly<Record<string, number>>;
 }
 
-/**
- * Text that a model is saying right now, for whoever watches the session. Never a fact: it may be lost, and
- * what counts is the result that the journal gets. A whole call is the texts of its frames, one after the other.
- */
-export interface TokenFrame {
+/** What a model is saying, on its way to whoever watches the session. */
+export interface TokenFrame extends ModelWords {
   readonly session: string;
-  readonly run: string;
-  /** The effect that is under way, and the node execution that made it. */
-  readonly effect: string;
-  readonly node: string;
-  /** What is called, as the record will name it, for example `model.chat:letters`. */
-  readonly name: string;
-  /** Where `text` begins in all that the call has said, in UTF-16 units: 0 is a call that begins, perhaps again. */
-  readonly offset: number;
-  readonly text: string;
-  /** The call has ended: its result is on its way through the record. */
-  readonly done?: true;
 }
 
 /** The longest `text` of a frame. Who says more within one frame's time loses the start of it. */

@@ -122,12 +122,7 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
   return { id, worker, close, [Symbol.asyncDispose]: close };
 }
 
-function compileAgents(
-  config: SignalboxConfig,
-  database: Database,
-  bus: Bus,
-  log: Logger,
-): Map<string, CompiledAgent> {
+function compileAgents(config: SignalboxConfig, database: Database, bus: Bus, log: Logger): Map<string, CompiledAgent> {
   const services: HandleServices = {
     memory: createMemoryStore({ database, embedder: hashEmbedder }),
     models: new Map(Object.entries(config.models)),
