@@ -93,7 +93,7 @@ export class GovernedChatModel extends BaseChatModel {
     const description = firstText(described.description) ?? "Give the answer by calling this.";
     const asked = this.bindTools([{ type: "function", function: { name, description, parameters: described } }], {
       tool_choice: name,
-    } as Partial<BaseChatModelCallOptions>);
+    });
     const parse = RunnableLambda.from((message: AIMessageChunk) =>
       config.includeRaw ? { raw: message, parsed: parsedOrNull(message, name, zod) } : answerOf(message, name, zod),
     );
@@ -105,14 +105,14 @@ export class GovernedChatModel extends BaseChatModel {
     options: this["ParsedCallOptions"],
     runManager?: CallbackManagerForLLMRun,
   ): Promise<AIMessage> {
-    const given = Object.entries(options).filter(
+    const given = Object.entries(options as Record<string, unknown>).filter(
       ([key, value]) => value !== undefined && !NOT_FOR_THE_MODEL.has(key) && !key.startsWith("ls_"),
     );
     const { signal } = options;
     return converse(this.#services, this.#model, modelRequest(messages, Object.fromEntries(given)), {
       ...(signal ? { signal } : {}),
       onPiece: async (piece) => {
-        const chunk = new ChatGenerationChunk({ text: piece.text, message: piece as AIMessageChunk });
+        const chunk = new ChatGenerationChunk({ text: piece.text, message: piece });
         await runManager?.handleLLMNewToken(piece.text, { prompt: 0, completion: 0 }, undefined, undefined, undefined, {
           chunk,
         });

@@ -6,7 +6,6 @@ import {
   type AIMessageChunk,
   type AIMessageFields,
   type BaseMessage,
-  type UsageMetadata,
 } from "@langchain/core/messages";
 import { AsyncLocalStorageProviderSingleton } from "@langchain/core/singletons";
 import { concat } from "@langchain/core/utils/stream";
@@ -17,7 +16,7 @@ import { plain } from "./arguments.ts";
 import type { CallContext } from "./call.ts";
 import { InvalidArgumentsError, ModelMissingError } from "./errors.ts";
 import { LiveTokens, type SendTokens } from "./live-tokens.ts";
-import { messagesOf, ownId, recordedReply, saidBy, type ModelRequest } from "./model-messages.ts";
+import { messagesOf, ownId, recordedReply, saidBy, usageOf, type ModelRequest } from "./model-messages.ts";
 import { currentExecution } from "./node-execution.ts";
 import { settleCall } from "./settle-call.ts";
 
@@ -30,7 +29,7 @@ export interface ModelServices {
 }
 
 /** Told of each piece of a reply as it comes. */
-type OnPiece = (piece: BaseMessage) => Promise<void>;
+type OnPiece = (piece: AIMessageChunk) => Promise<void>;
 
 const MODEL_TIMEOUT_MS = 120_000;
 
@@ -46,8 +45,11 @@ export async function chat(
   const reply = await throughGate(services, name, asked, async (model, context, tell) => {
     if (!isLangchainModel(model)) return model.chat({ ...(system === undefined ? {} : { system }), prompt });
     const messages = [...(system === undefined ? [] : [new SystemMessage(system)]), new HumanMessage(prompt)];
-    const answer = await ask(model, messages, {}, context, (piece) => Promise.resolve(tell(piece)));
-    const usage = answer.usage_metadata as UsageMetadata | undefined;
+    const answer = await ask(model, messages, {}, context, (piece) => {
+      tell(piece);
+      return Promise.resolve();
+    });
+    const usage = usageOf(answer);
     return {
       text: answer.text,
       ...(usage ? { inputTokens: usage.input_tokens, outputTokens: usage.output_tokens } : {}),
@@ -166,7 +168,7 @@ function withTools(model: BaseChatModel, tools: readonly JsonValue[], options: R
 /** The small form knows a system text and a prompt, and nothing of tools or of what was said before. */
 async function askSmall(name: string, model: ModelHandle, request: ModelRequest): Promise<BaseMessage> {
   const messages = messagesOf(request);
-  const others = messages.filter((message) => !["system", "human"].includes(message.getType()));
+  const others = messages.filter((message) => !["system", "human"].includes(message.type));
   if (request.tools !== undefined || others.length > 0) {
     throw new InvalidArgumentsError(
       `The model "${name}" takes a system text and a prompt, and was given ${request.tools === undefined ? "a longer conversation" : "tools"}. Configure a LangChain chat model under this name.`,

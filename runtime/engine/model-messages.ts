@@ -3,7 +3,10 @@ import {
   AIMessageChunk,
   BaseMessage,
   mapStoredMessagesToChatMessages,
+  type AIMessageChunkFields,
+  type AIMessageFields,
   type StoredMessage,
+  type UsageMetadata,
 } from "@langchain/core/messages";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { plain } from "./arguments.ts";
@@ -33,9 +36,9 @@ export function modelRequest(
   messages: readonly BaseMessage[],
   { tools, ...options }: Readonly<Record<string, unknown>>,
 ): ModelRequest {
-  const system = messages.filter((message) => message.getType() === "system").map(({ text }) => text);
-  const spoken = messages.findLastIndex((message) => message.getType() === "ai");
-  const fresh = messages.slice(spoken + 1).filter((message) => message.getType() !== "system");
+  const system = messages.filter((message) => message.type === "system").map(({ text }) => text);
+  const spoken = messages.findLastIndex((message) => message.type === "ai");
+  const fresh = messages.slice(spoken + 1).filter((message) => message.type !== "system");
   return plain(
     {
       ...(system.length === 0 ? {} : { system: system.join("\n\n") }),
@@ -78,7 +81,8 @@ export function recordedReply(reply: BaseMessage, effectId: string): AIMessage {
   const { content, name, additional_kwargs, response_metadata } = reply;
   const common = { content, additional_kwargs, response_metadata, id, ...(name === undefined ? {} : { name }) };
   if (!AIMessage.isInstance(reply) && !AIMessageChunk.isInstance(reply)) return new AIMessage(common);
-  const { tool_calls, invalid_tool_calls, usage_metadata } = reply;
+  const { tool_calls, invalid_tool_calls } = reply;
+  const usage_metadata = usageOf(reply);
   return new AIMessage({
     ...common,
     ...(tool_calls === undefined
@@ -86,12 +90,18 @@ export function recordedReply(reply: BaseMessage, effectId: string): AIMessage {
       : { tool_calls: tool_calls.map((call, i) => ({ ...call, id: call.id ?? `${id}-${String(i)}` })) }),
     ...(invalid_tool_calls === undefined ? {} : { invalid_tool_calls }),
     ...(usage_metadata === undefined ? {} : { usage_metadata }),
-  });
+  } as AIMessageFields);
+}
+
+/** What a reply cost, if its provider said so. LangChain's type of it knows nothing of messages without tools. */
+export function usageOf(reply: BaseMessage): UsageMetadata | undefined {
+  return (reply as { readonly usage_metadata?: UsageMetadata }).usage_metadata;
 }
 
 /** A whole message as the one chunk of a stream. */
 export function chunkOf(message: AIMessage): AIMessageChunk {
-  const { content, name, id, additional_kwargs, response_metadata, usage_metadata } = message;
+  const { content, name, id, additional_kwargs, response_metadata } = message;
+  const usage_metadata = usageOf(message);
   const asked = [
     ...(message.tool_calls ?? []).map((call) => ({ ...call, args: JSON.stringify(call.args) })),
     ...(message.invalid_tool_calls ?? []),
@@ -110,7 +120,7 @@ export function chunkOf(message: AIMessage): AIMessageChunk {
     ...(id === undefined ? {} : { id }),
     ...(name === undefined ? {} : { name }),
     ...(usage_metadata === undefined ? {} : { usage_metadata }),
-  });
+  } as AIMessageChunkFields);
 }
 
 /** What a piece of a reply says, as people read it while it comes: its text, and the calls that it asks for. */

@@ -71,6 +71,6 @@ export function lines(messages: readonly BaseMessage[]): string[] {
     const calls = "tool_calls" in message ? (message.tool_calls as { name: string; args: unknown }[]) : [];
     const asked = calls.map(({ name, args }) => `${name}(${JSON.stringify(args)})`).join();
     const failed = "status" in message && message.status === "error" ? "! " : "";
-    return `${message.getType()}: ${failed}${message.text}${asked}`;
+    return `${message.type}: ${failed}${message.text}${asked}`;
   });
 }

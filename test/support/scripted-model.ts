@@ -7,6 +7,7 @@ import {
 import {
   AIMessage,
   AIMessageChunk,
+  type AIMessageChunkFields,
   type AIMessageFields,
   type BaseMessage,
   type ToolCall,
@@ -67,7 +68,8 @@ export class ScriptedModel extends BaseChatModel<Options> {
     options: this["ParsedCallOptions"],
     runManager?: CallbackManagerForLLMRun,
   ): AsyncGenerator<ChatGenerationChunk> {
-    const { text, tool_calls, usage_metadata, id } = await this.#answer(messages, options);
+    const { text, tool_calls, id, ...rest } = await this.#answer(messages, options);
+    const usage_metadata = rest.usage_metadata as UsageMetadata | undefined;
     const pieces = text.match(/\S+\s*|\s+/g) ?? [];
     for (const piece of pieces) {
       const chunk = new AIMessageChunk({ content: piece, ...(id === undefined ? {} : { id }) });
@@ -82,12 +84,13 @@ export class ScriptedModel extends BaseChatModel<Options> {
       args: JSON.stringify(call.args),
       ...(call.id === undefined ? {} : { id: call.id }),
     }));
-    const last = new AIMessageChunk({ content: "", tool_call_chunks, ...(usage_metadata ? { usage_metadata } : {}) });
+    const fields = { content: "", tool_call_chunks, ...(usage_metadata ? { usage_metadata } : {}) };
+    const last = new AIMessageChunk(fields as AIMessageChunkFields);
     yield new ChatGenerationChunk({ text: "", message: last });
   }
 
   async #answer(messages: BaseMessage[], options: this["ParsedCallOptions"]): Promise<AIMessage> {
-    const call: ScriptedCall = { messages, options: options as ScriptedCall["options"], nth: this.calls.length };
+    const call: ScriptedCall = { messages, options: options, nth: this.calls.length };
     this.calls.push(call);
     const said = await this.#script(call);
     return new AIMessage((typeof said === "string" ? { content: said } : said) as AIMessageFields);

@@ -20,7 +20,7 @@ type AnyHandles = Handles<Record<string, AnyTool>, Record<string, AnyAgent>>;
 const INPUT = { messages: [new HumanMessage("Refund o-1, please.")] };
 
 const SHAPES = [
-  ["langchain's createAgent", (parts) => langchainAgent(parts.model, parts.tools).builder as unknown as GraphBuilder],
+  ["langchain's createAgent", (parts) => langchainAgent(parts.model, parts.tools).builder],
   ["createReactAgent v2", (parts) => reactAgent(parts.model, parts.tools).builder],
   ["createReactAgent v1", (parts) => reactAgent(parts.model, parts.tools, "v1").builder],
   ["ToolNode with toolsCondition", (parts) => toolNodeGraph(parts.model, parts.tools)],
@@ -116,7 +116,7 @@ describe.each(SHAPES)("%s", (_name, graph) => {
     const effects = events.flatMap((event) => (event.type === "effect_intended" ? [event.data.effect] : []));
     expect(new Set(effects).size).toBe(2);
     expect(called).toEqual(["refund o-1 5", "refund o-1 5"]);
-    const answers = messagesOf(events).filter((message): message is ToolMessage => message.getType() === "tool");
+    const answers = messagesOf(events).filter((message): message is ToolMessage => message.type === "tool");
     expect(answers.map(({ tool_call_id, text }) => [tool_call_id, text])).toEqual([
       ["first", '{"receipt":"r-o-1-1"}'],
       ["second", '{"receipt":"r-o-1-2"}'],
@@ -147,7 +147,7 @@ describe.each(SHAPES)("%s", (_name, graph) => {
       expect(await engine.runOn(compiled, run)).toBe("finished");
       expect(called).toEqual(expected);
       const answers = messagesOf(await engine.events(run)).filter(
-        (message): message is ToolMessage => message.getType() === "tool",
+        (message): message is ToolMessage => message.type === "tool",
       );
       expect(answers.map(({ status }) => status)).toEqual(
         decisions.map((decision) => (decision === "approve" ? "success" : "error")),
@@ -157,7 +157,7 @@ describe.each(SHAPES)("%s", (_name, graph) => {
 
   test("cut at every append and resumed - no recorded call is made again, and the conversation is the same, ids too", async () => {
     const script: Script = ({ messages }) => {
-      const answered = messages.filter((message) => message.getType() === "tool").length;
+      const answered = messages.filter((message) => message.type === "tool").length;
       if (answered === 0) {
         return asksFor(["orders_lookup", { orderId: "o-1" }, "a"], ["orders_lookup", { orderId: "o-2" }, "b"]);
       }
