@@ -152,8 +152,6 @@ async function ask(
     },
     true,
   );
-  // Some models stop without a word when they are aborted: half a reply is none.
-  signal.throwIfAborted();
   if (whole === undefined) throw new Error("The model ended without a reply.");
   return recordedReply(whole, effectId);
 }

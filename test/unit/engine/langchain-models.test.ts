@@ -20,7 +20,7 @@ import { DENIED, HELD, TestEngine, type EngineOptions } from "../../support/engi
 import { PlanState, planAndExecute } from "../../support/langgraph/plan-and-execute.ts";
 import { supervisor } from "../../support/langgraph/supervisor.ts";
 import { lines, messagesOf, shop, shopAgent } from "../../support/langchain.ts";
-import { oneNode } from "../../support/one-node.ts";
+import { notingTools, oneNode } from "../../support/one-node.ts";
 import { asksFor, ScriptedModel, type Script } from "../../support/scripted-model.ts";
 
 type AnyHandles = Handles<Record<string, AnyTool>, Record<string, AnyAgent>>;
@@ -185,6 +185,34 @@ describe("a LangChain model of the configuration", () => {
       return text;
     });
     expect(heard).toEqual(["one ", "two ", "three"]);
+  });
+
+  test("LangGraph's streamMode messages in a node's own code - hears each token once, and the whole from a replay", async () => {
+    const model = new ScriptedModel(() => "one two three");
+    const { called: _, ...tools } = notingTools();
+    const engine = new TestEngine({ handles: { models: new Map([["clerk", model]]) } });
+    const heard: string[][] = [];
+    const agent = oneNode(tools, async ({ langchain, tools }) => {
+      const inner = boundGraph(langchain.model("clerk"), []).compile();
+      const pieces: string[] = [];
+      const ids = new Set<string | undefined>();
+      for await (const [message] of await inner.stream({ messages: ["Go."] }, { streamMode: "messages" })) {
+        if (message.text !== "") pieces.push(message.text);
+        ids.add(message.id);
+      }
+      heard.push(pieces);
+      await tools.pay({ id: "p" });
+      return ids.size;
+    });
+    const compiled = engine.compile(agent);
+    const run = await engine.create(agent, {});
+    engine.memory.cut = ([event]) => event?.type === "effect_intended";
+    expect(await engine.attempt(compiled, run)).toBe("cut");
+    engine.memory.cut = () => false;
+    expect(await engine.runOn(compiled, run)).toBe("finished");
+    expect(heard).toEqual([["one ", "two ", "three"], ["one two three"]]);
+    expect(output(await engine.events(run))).toBe(1);
+    expect(model.calls).toHaveLength(1);
   });
 
   test("the id of a reply - is the provider's if it gave one, else the effect's, in every attempt", async () => {
@@ -391,7 +419,7 @@ describe("shapes of LangGraph's examples", () => {
       expect(await engine.runOn(compiled, run)).toBe("finished");
       expect(model.calls.length - before).toBe(5 - recorded);
     }
-  });
+  }, 60_000);
 
   test("a supervisor with handover tools - hands over by Command, and its specialists' calls pass the gate", async () => {
     const boss: Script = ({ nth }) =>

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { HumanMessage, type BaseMessage, type ToolMessage } from "@langchain/core/messages";
 import type { GraphBuilder } from "../../../agents/define-agent.ts";
 import { Annotation, END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
+import { createAgent, createMiddleware } from "langchain";
 import { defineAgent, defineTool, type AnyAgent, type AnyTool, type Handles } from "signalbox";
 import { z } from "zod";
 import { describe, expect, test } from "vitest";
@@ -189,7 +190,31 @@ describe.each(SHAPES)("%s", (_name, graph) => {
       expect(called.filter((call) => call.startsWith("refund"))).toHaveLength(1);
       expect(messagesOf(await engine.events(id)).map((message) => message.toDict())).toEqual(expected);
     }
-  });
+  }, 60_000);
+});
+
+test("createAgent with a middleware around tool calls - tells the model of refusals and misfits all the same", async () => {
+  const script: Script = ({ nth }) =>
+    nth === 0
+      ? asksFor(
+          ["payments_refund", { orderId: "o-1", amountCents: "a lot" }, "c1"],
+          ["payments_refund", { orderId: "o-1", amountCents: 1 }, "c2"],
+        )
+      : "Sorry.";
+  const around = createMiddleware({ name: "around", wrapToolCall: (request, handler) => handler(request) });
+  const { engine, agent, compiled, called } = shopAgent(
+    ({ model, tools }) => createAgent({ model, tools, middleware: [around] }).graph.builder as unknown as GraphBuilder,
+    script,
+    { say: ({ action }) => (action === "payments.refund" ? DENIED : undefined) },
+  );
+  const run = await engine.create(agent, INPUT);
+  expect(await engine.runOn(compiled, run)).toBe("finished");
+  expect(lines(messagesOf(await engine.events(run))).slice(2)).toEqual([
+    expect.stringMatching(/^tool: ! .*amountCents/s),
+    expect.stringMatching(/^tool: ! .*The test denies it/s),
+    "ai: Sorry.",
+  ]);
+  expect(called).toEqual([]);
 });
 
 describe("an agent used as a tool", () => {
