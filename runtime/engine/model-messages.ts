@@ -100,7 +100,7 @@ export function usageOf(reply: BaseMessage): UsageMetadata | undefined {
 
 /** A whole message as the one chunk of a stream. */
 export function chunkOf(message: AIMessage): AIMessageChunk {
-  const { content, name, id, additional_kwargs, response_metadata } = message;
+  const { content, name, id, additional_kwargs, response_metadata } = message as BaseMessage;
   const usage_metadata = usageOf(message);
   const asked = [
     ...(message.tool_calls ?? []).map((call) => ({ ...call, args: JSON.stringify(call.args) })),
@@ -108,6 +108,7 @@ export function chunkOf(message: AIMessage): AIMessageChunk {
   ];
   return new AIMessageChunk({
     content,
+    // eslint-disable-next-line @typescript-eslint/no-deprecated -- providers still keep what only they understand in it
     additional_kwargs,
     response_metadata,
     tool_call_chunks: asked.map(({ name, args, id }, index) => ({

@@ -1,6 +1,5 @@
 import { randomUUID } from "node:crypto";
 import { HumanMessage, type BaseMessage, type ToolMessage } from "@langchain/core/messages";
-import type { GraphBuilder } from "../../../agents/define-agent.ts";
 import { Annotation, END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { createAgent, createMiddleware } from "langchain";
 import { defineAgent, defineTool, type AnyAgent, type AnyTool, type Handles } from "signalbox";
@@ -203,7 +202,7 @@ test("createAgent with a middleware around tool calls - tells the model of refus
       : "Sorry.";
   const around = createMiddleware({ name: "around", wrapToolCall: (request, handler) => handler(request) });
   const { engine, agent, compiled, called } = shopAgent(
-    ({ model, tools }) => createAgent({ model, tools, middleware: [around] }).graph.builder as unknown as GraphBuilder,
+    ({ model, tools }) => createAgent({ model, tools, middleware: [around] }).graph.builder,
     script,
     { say: ({ action }) => (action === "payments.refund" ? DENIED : undefined) },
   );
