@@ -83,10 +83,20 @@ module.exports = {
     },
     {
       name: "declarations-are-thin",
-      comment: "How agents are declared needs how tools are declared, core, and zod.",
+      comment:
+        "How agents are declared needs how tools are declared, core, zod, and what LangChain calls a tool and a model.",
       severity: "error",
       from: { path: "^agents/[^/]+\\.ts$" },
-      to: { pathNot: ["^agents/[^/]+\\.ts$", "^tools/define-tool\\.ts$", "^runtime/core/", npm("zod")] },
+      to: {
+        pathNot: ["^agents/[^/]+\\.ts$", "^tools/define-tool\\.ts$", "^runtime/core/", npm("zod|@langchain/core")],
+      },
+    },
+    {
+      name: "declarations-load-no-langchain",
+      comment: "To declare an agent loads no library: of LangChain's only types are needed.",
+      severity: "error",
+      from: { path: "^agents/[^/]+\\.ts$" },
+      to: { path: npm("@langchain/[^/]+"), dependencyTypesNot: ["type-only"] },
     },
     {
       name: "teams-are-users",

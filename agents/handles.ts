@@ -1,3 +1,5 @@
+import type { BaseChatModel } from "@langchain/core/language_models/chat_models";
+import type { StructuredToolInterface } from "@langchain/core/tools";
 import type { z } from "zod";
 import type { JsonObject, JsonValue } from "../runtime/core/json.ts";
 import type { MemoryItem } from "../runtime/core/memory.ts";
@@ -41,9 +43,40 @@ export interface ModelHandle {
   chat(input: { system?: string; prompt: string }): Promise<ModelReply>;
 }
 
+/** What can be configured as a chat model. */
+export type ChatModel = ModelHandle | BaseChatModel;
+
 export interface ModelHandles {
   /** The model configured under this name, or undefined if there is none. */
   get(name: string): ModelHandle | undefined;
+}
+
+/** A tool as LangChain code takes it: `ToolNode`, `createReactAgent`, `bindTools`. */
+export type LangchainTool = StructuredToolInterface;
+
+/** A chat model as LangChain code takes it. */
+export type LangchainModel = BaseChatModel & { readonly bindTools: NonNullable<BaseChatModel["bindTools"]> };
+
+/** The same tools, agents and models as LangChain and LangGraph's prebuilt parts take them, through the same gate. */
+export interface LangchainHandle<
+  Tools extends Readonly<Record<string, AnyTool>>,
+  Agents extends Readonly<Record<string, AnyAgent>>,
+> {
+  /**
+   * Every tool that the agent lists. A model knows `payments.refund` as `payments_refund`. A refused call
+   * comes back to the model as an error message with the reason; a held call waits.
+   */
+  readonly tools: LangchainTool[];
+  /** The same by the names under which the agent lists them. */
+  readonly tool: { readonly [K in keyof Tools]: LangchainTool };
+  /** Every agent that this one may ask, as a tool with that agent's input schema. To call one is to ask. */
+  readonly agents: LangchainTool[];
+  readonly agent: { readonly [K in keyof Agents]: LangchainTool };
+  /**
+   * The model configured under this name. Each call is a `read` effect, recorded with all its messages, and
+   * never made in a replay; a call of a name that is not configured rejects with `ModelMissingError`.
+   */
+  model(name: string): LangchainModel;
 }
 
 /** A question to a person. The run parks until it is answered. */
@@ -84,6 +117,7 @@ export interface Handles<
   readonly agents: AgentHandles<Agents>;
   readonly memory: MemoryHandle;
   readonly models: ModelHandles;
+  readonly langchain: LangchainHandle<Tools, Agents>;
   readonly human: HumanHandle;
   readonly clock: ClockHandle;
   readonly log: LogHandle;

@@ -3,7 +3,7 @@ import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { z } from "zod";
 import type { AnyAgent } from "../agents/define-agent.ts";
-import type { ModelHandle } from "../agents/handles.ts";
+import type { ChatModel } from "../agents/handles.ts";
 import type { AnyTool } from "../tools/define-tool.ts";
 import { SignalboxError } from "./core/errors.ts";
 import type { JsonObject, JsonValue } from "./core/json.ts";
@@ -25,8 +25,8 @@ export interface ConfigOptions {
   rules?: readonly URL[];
   /** The pools that rules name, each with what it is for. */
   pools?: Readonly<Record<string, string>>;
-  /** Chat models by the name under which agents get them. */
-  models?: Readonly<Record<string, ModelHandle>>;
+  /** Chat models by the name under which agents get them: any of LangChain's, or an object with a `chat` function. */
+  models?: Readonly<Record<string, ChatModel>>;
   /** What `signalbox dev` starts in a fresh data folder, in this order. */
   samples?: readonly Sample[];
 }
@@ -36,7 +36,7 @@ export interface SignalboxConfig {
   readonly agents: readonly AnyAgent[];
   readonly rules: readonly URL[];
   readonly pools: Readonly<Record<string, string>>;
-  readonly models: Readonly<Record<string, ModelHandle>>;
+  readonly models: Readonly<Record<string, ChatModel>>;
   readonly samples: readonly Sample[];
 }
 
@@ -57,10 +57,7 @@ const configShape = z.object({
   models: z
     .record(
       z.string(),
-      z.custom<ModelHandle>(
-        (value) => typeof (value as ModelHandle | null)?.chat === "function",
-        "has no chat function",
-      ),
+      z.custom<ChatModel>(isChatModel, "is neither a LangChain chat model nor an object with a chat function"),
     )
     .optional(),
   samples: z
@@ -73,6 +70,12 @@ const configShape = z.object({
     )
     .optional(),
 });
+
+function isChatModel(value: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  if ("chat" in value && typeof value.chat === "function") return true;
+  return "_modelType" in value && "invoke" in value && typeof value.invoke === "function";
+}
 
 /**
  * Defines what a Signalbox project consists of: the default export of `signalbox.config.ts`.

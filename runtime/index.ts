@@ -1,7 +1,15 @@
 /** The public surface: what agents, tools and configurations are written with. */
 export { defineAgent, InvalidAgentError } from "../agents/define-agent.ts";
 export type { Agent, AgentInput, AgentOutput, AnyAgent } from "../agents/define-agent.ts";
-export type { Handles, ModelHandle, ModelReply } from "../agents/handles.ts";
+export type {
+  ChatModel,
+  Handles,
+  LangchainHandle,
+  LangchainModel,
+  LangchainTool,
+  ModelHandle,
+  ModelReply,
+} from "../agents/handles.ts";
 export { defineTool, InvalidToolError } from "../tools/define-tool.ts";
 export type { AnyTool, Tool, ToolContext } from "../tools/define-tool.ts";
 export { ConfigInvalidError, defineConfig } from "./config.ts";
@@ -19,6 +27,8 @@ export {
   EffectOutsideNodeError,
   InvalidArgumentsError,
   InvalidOutputError,
+  ModelMissingError,
+  ModelToolNameError,
   NonDeterminismError,
   UnrecordableValueError,
   UnsupportedGraphError,

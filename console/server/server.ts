@@ -41,7 +41,7 @@ export interface ConsoleOptions {
   readonly people: Authenticator;
   readonly services: ConsoleServices;
   /** Without it the live socket works by polling. */
-  readonly bus?: Pick<Bus, "onLive">;
+  readonly bus?: Pick<Bus, "onLive" | "onTokens">;
   /** The address to listen on. Anything but loopback is reachable by others. Default `127.0.0.1`. */
   readonly host?: string;
   /** 0 takes a free port. */
@@ -108,6 +108,9 @@ export async function createConsole(options: ConsoleOptions): Promise<ConsoleSer
     addLiveUpgrade(app.server, { hub, people, hosts, log });
     await options.bus?.onLive((notice) => {
       hub.notice(notice);
+    });
+    await options.bus?.onTokens((frame) => {
+      hub.tokens(frame);
     });
     const port = await listen(app, host, options.port);
     allowed = allowedHosts(host, port, options.allowedHosts ?? []);

@@ -14,7 +14,7 @@ import {
   NatsError,
 } from "nats";
 import { z } from "zod";
-import type { Bus, LiveNotice, SignedEnvelope } from "../core/bus.ts";
+import { MAX_TOKEN_TEXT, type Bus, type LiveNotice, type SignedEnvelope, type TokenFrame } from "../core/bus.ts";
 import { canonicalJson } from "../core/canonical.ts";
 import type { NatsAccess } from "../core/stack.ts";
 import { BusUnavailableError } from "./errors.ts";
@@ -47,6 +47,18 @@ const RETRY_MS = 500;
 
 const runIds = z.array(z.uuid());
 const notice = z.object({ session: z.string(), heads: z.record(z.string(), z.number()) });
+
+/** Anybody who may publish can write one: nothing in it may be larger than what we send ourselves. */
+const tokenFrame = z.object({
+  session: z.string(),
+  run: z.string(),
+  effect: z.string().max(2000),
+  node: z.string().max(2000),
+  name: z.string().max(500),
+  offset: z.int().nonnegative(),
+  text: z.string().max(MAX_TOKEN_TEXT),
+  done: z.literal(true).optional(),
+});
 
 /** The bus on NATS: JetStream for work and mail, plain subjects for what consoles watch. */
 export class NatsBus implements Bus {
@@ -130,6 +142,15 @@ export class NatsBus implements Bus {
     }
   }
 
+  tokens(frame: TokenFrame): void {
+    if (this.#closed) return;
+    try {
+      this.#connection.publish(`live.${frame.session}`, JSON.stringify(frame));
+    } catch {
+      // Nobody misses them: what was said comes with the record.
+    }
+  }
+
   onWake(agent: string, handler: (runs: readonly string[]) => Promise<void>): Promise<void> {
     return this.#consume(WORK, "work", agent, async (data) => {
       const runs = runIds.safeParse(data);
@@ -144,11 +165,23 @@ export class NatsBus implements Bus {
   }
 
   onLive(handler: (moved: LiveNotice) => void): Promise<void> {
+    return this.#onLiveMessage((data) => {
+      const parsed = notice.safeParse(data);
+      if (parsed.success) handler(parsed.data);
+    });
+  }
+
+  onTokens(handler: (frame: TokenFrame) => void): Promise<void> {
+    return this.#onLiveMessage((data) => {
+      const parsed = tokenFrame.safeParse(data);
+      if (parsed.success) handler(parsed.data as TokenFrame);
+    });
+  }
+
+  #onLiveMessage(handler: (data: unknown) => void): Promise<void> {
     this.#connection.subscribe("live.>", {
       callback: (error, message) => {
-        if (error) return;
-        const parsed = notice.safeParse(tryJson(message.string()));
-        if (parsed.success) handler(parsed.data);
+        if (!error) handler(tryJson(message.string()));
       },
     });
     return Promise.resolve();

@@ -1,5 +1,6 @@
 import type { Actor } from "./people.ts";
 import type { JsonValue } from "./json.ts";
+import type { ModelWords } from "./protocol.ts";
 
 /** What travels on NATS from one agent to another. Signed by the worker that sends it. */
 export interface Envelope {
@@ -42,6 +43,14 @@ export interface LiveNotice {
   readonly heads: Readonly<Record<string, number>>;
 }
 
+/** What a model is saying, on its way to whoever watches the session. */
+export interface TokenFrame extends ModelWords {
+  readonly session: string;
+}
+
+/** The longest `text` of a frame. Who says more within one frame's time loses the start of it. */
+export const MAX_TOKEN_TEXT = 8192;
+
 /** What Signalbox needs from NATS. Everything sent may be lost; nothing is known only here. */
 export interface Bus {
   /** Hints that runs of an agent are ready. */
@@ -50,9 +59,12 @@ export interface Bus {
   mail(message: SignedEnvelope): Promise<void>;
   /** Tells consoles what moved. Fire and forget. */
   live(notice: LiveNotice): void;
+  /** Tells consoles what a model is saying. Fire and forget; the first thing to be dropped. */
+  tokens(frame: TokenFrame): void;
   onWake(agent: string, handler: (runs: readonly string[]) => Promise<void>): Promise<void>;
   onMail(agent: string, handler: (message: unknown) => Promise<void>): Promise<void>;
   onLive(handler: (notice: LiveNotice) => void): Promise<void>;
+  onTokens(handler: (frame: TokenFrame) => void): Promise<void>;
   /** Stops taking new work; resolves when handlers have returned. */
   close(): Promise<void>;
 }

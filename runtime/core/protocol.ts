@@ -334,6 +334,24 @@ export type ClientMessage = z.infer<typeof clientMessage>;
 /** Why the server closes a socket: the close code's reason text. */
 export const CLOSE_REASONS = ["protocol_mismatch", "bad_message", "too_slow", "signed_out", "shutting_down"] as const;
 
+/**
+ * Text that a model is saying right now. Not a fact: pieces may be lost, nobody is sent what came before,
+ * and what counts is the result that comes with the events.
+ */
+export interface ModelWords {
+  readonly run: string;
+  /** The effect that is under way, and the node execution that made it. */
+  readonly effect: string;
+  readonly node: string;
+  /** What is called, as the record will name it, for example `model.chat:letters`. */
+  readonly name: string;
+  /** Where `text` begins in all that the call has said, in UTF-16 units: 0 is a call that begins, perhaps again. */
+  readonly offset: number;
+  readonly text: string;
+  /** The call has ended: its result is on its way through the record. */
+  readonly done?: true;
+}
+
 export type ServerMessage =
   | { readonly type: "welcome"; readonly protocol: number; readonly serverTime: number }
   | { readonly type: "ping" }
@@ -345,6 +363,8 @@ export type ServerMessage =
       readonly session: SessionSummary;
       readonly runs: readonly RunSummary[];
     }
+  /** What a model of a session is saying: for whoever reads fast enough, from the moment of the subscription. */
+  | ({ readonly type: "tokens"; readonly id: string } & ModelWords)
   /** A session that is new or has changed, for a list. */
   | { readonly type: "session"; readonly id: string; readonly session: SessionSummary }
   /** An approval that is new or has changed. */

@@ -1,5 +1,5 @@
 import type { EffectClass, EffectKind } from "../core/effects.ts";
-import type { EffectOutcome } from "../core/events.ts";
+import type { EffectOutcome, Proposal } from "../core/events.ts";
 import { derivedUuid } from "../core/ids.ts";
 import type { JsonValue } from "../core/json.ts";
 
@@ -29,6 +29,8 @@ export interface Call {
   readonly retry?: Retry;
   /** At most so many such calls at once, on all workers together. */
   readonly concurrency?: number;
+  /** Told, before anything else happens, which effect of its node execution this call is. */
+  readonly proposed?: (proposal: Proposal) => void;
   /** Makes the call; what it resolves with must be recordable. */
   readonly perform: (context: CallContext) => Promise<unknown>;
   readonly reconcile?: Reconcile;

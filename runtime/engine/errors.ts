@@ -83,6 +83,16 @@ export class RunDeadlineError extends SignalboxError {
   static override readonly code = "RUN_DEADLINE";
 }
 
+/** A chat model was called that the configuration does not have. Nothing was called. */
+export class ModelMissingError extends SignalboxError {
+  static override readonly code = "MODEL_MISSING";
+}
+
+/** A tool or an agent cannot be handed to models under its name: two would have the same, or it is too long. */
+export class ModelToolNameError extends SignalboxError {
+  static override readonly code = "MODEL_TOOL_NAME";
+}
+
 /** An answer is larger than a message can be. It is whole in the record of the run that gave it. */
 export class MessageTooLargeError extends SignalboxError {
   static override readonly code = "MESSAGE_TOO_LARGE";

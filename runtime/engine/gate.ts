@@ -20,7 +20,9 @@ import { currentExecution, type NodeExecution } from "./node-execution.ts";
 export async function passGate(call: Call): Promise<Ended> {
   const execution = currentExecution(call.action);
   if (execution.further !== "pass") return turnAway(execution, call);
-  return passProposal(execution, call, proposalOf(execution, call));
+  const proposal = proposalOf(execution, call);
+  call.proposed?.(proposal);
+  return passProposal(execution, call, proposal);
 }
 
 /** The gate for a call that has its key already. */

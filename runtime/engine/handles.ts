@@ -1,6 +1,6 @@
 import { randomInt, randomUUID } from "node:crypto";
 import type { Agent, AnyAgent } from "../../agents/define-agent.ts";
-import type { AgentHandle, Handles, LogHandle, MemoryHandle, ModelHandle } from "../../agents/handles.ts";
+import type { AgentHandle, Handles, LogHandle, MemoryHandle } from "../../agents/handles.ts";
 import type { AnyTool } from "../../tools/define-tool.ts";
 import type { EffectKind } from "../core/effects.ts";
 import type { JsonValue } from "../core/json.ts";
@@ -10,6 +10,8 @@ import { decode, encode } from "./codec.ts";
 import { AskFailedError, InvalidArgumentsError } from "./errors.ts";
 import { passGate } from "./gate.ts";
 import { askPerson } from "./human-call.ts";
+import { langchainHandle } from "./langchain-handle.ts";
+import { chat, type ModelServices } from "./model-call.ts";
 import { currentExecution, currentPlace, type NodeExecution } from "./node-execution.ts";
 import { bodyBytes, MAX_BODY_BYTES } from "./outgoing.ts";
 import { settleCall } from "./settle-call.ts";
@@ -19,29 +21,29 @@ import { callTool } from "./tool-call.ts";
 export type WriteLog = (level: "info" | "warn", message: string, fields: Readonly<Record<string, JsonValue>>) => void;
 
 /** What the handles reach the world through, behind the gate. */
-export interface HandleServices {
+export interface HandleServices extends ModelServices {
   readonly memory: MemoryStore;
-  /** The configured chat models, by name. */
-  readonly models: ReadonlyMap<string, ModelHandle>;
   readonly log: WriteLog;
 }
 
 const SHORT_TIMEOUT_MS = 30_000;
-const MODEL_TIMEOUT_MS = 120_000;
 
 /** The handles that an agent's graph is built around. They find the running node by themselves. */
 export function buildHandles(
   agent: Agent,
   services: HandleServices,
 ): Handles<Record<string, AnyTool>, Record<string, AnyAgent>> {
-  return {
+  const callable = {
     tools: mapValues(agent.tools, (tool) => (input: unknown) => watched(callTool(tool, input))),
     agents: mapValues(agent.agents, (asked): AgentHandle<AnyAgent> => ({ ask: (input) => watched(ask(asked, input)) })),
+  };
+  return {
+    ...callable,
+    langchain: langchainHandle(agent, callable, services),
     memory: memoryHandle(agent, services.memory),
     models: {
       get(name) {
-        const model = services.models.get(name);
-        return model && { chat: (input) => watched(chat(name, model, input)) };
+        return services.models.has(name) ? { chat: (input) => watched(chat(services, name, input)) } : undefined;
       },
     },
     human: { ask: (input) => watched(askPerson(input)) },
@@ -126,26 +128,6 @@ async function recall(store: MemoryStore, asked: RecallInput): ReturnType<Memory
     perform: () => store.recall(structuredClone(input) as unknown as RecallInput),
   });
   return found as Awaited<ReturnType<MemoryHandle["recall"]>>;
-}
-
-async function chat(
-  name: string,
-  model: ModelHandle,
-  input: { readonly system?: string; readonly prompt: string },
-): ReturnType<ModelHandle["chat"]> {
-  const asked = plain(input, "model.chat");
-  const reply = await settleCall("model.chat", {
-    kind: "model",
-    action: "model.chat",
-    resource: name,
-    class: "read",
-    input: asked,
-    judged: true,
-    timeoutMs: MODEL_TIMEOUT_MS,
-    // What was judged and recorded is what the model is sent, whatever became of the caller's object.
-    perform: () => model.chat(structuredClone(asked) as unknown as typeof input),
-  });
-  return reply as Awaited<ReturnType<ModelHandle["chat"]>>;
 }
 
 /** Time and chance: recorded so that they are the same in every attempt; they ask nobody's leave. */

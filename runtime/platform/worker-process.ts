@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import { createMemoryStore, hashEmbedder } from "../../memory/index.ts";
 import { NatsBus } from "../bus/nats-bus.ts";
+import type { Bus } from "../core/bus.ts";
 import { canonicalJson } from "../core/canonical.ts";
 import { systemClock } from "../core/clock.ts";
 import { SignalboxError } from "../core/errors.ts";
@@ -72,7 +73,6 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
   const judge = compileRuleSet(await ruleSetSource(config));
   const database = openDatabase({ url: databaseUrl, applicationName: "signalbox-worker" });
   closers.add(() => database.end());
-  const agents = compileAgents(config, database, log);
   const bus = await NatsBus.connect({
     access: options.nats,
     name: id,
@@ -82,6 +82,7 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
     },
   });
   closers.add(() => bus.close());
+  const agents = compileAgents(config, database, bus, log);
   const live = announcer((session, heads) => {
     bus.live({ session, heads });
   });
@@ -129,10 +130,13 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
   return { id, worker, close, [Symbol.asyncDispose]: close };
 }
 
-function compileAgents(config: SignalboxConfig, database: Database, log: Logger): Map<string, CompiledAgent> {
+function compileAgents(config: SignalboxConfig, database: Database, bus: Bus, log: Logger): Map<string, CompiledAgent> {
   const services: HandleServices = {
     memory: createMemoryStore({ database, embedder: hashEmbedder }),
     models: new Map(Object.entries(config.models)),
+    tokens: (frame) => {
+      bus.tokens(frame);
+    },
     log: (level, message, fields) => {
       if (level === "warn") log.warn(fields, message);
       else log.info(fields, message);

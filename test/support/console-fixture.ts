@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { pino } from "pino";
 import { createConsole, type ConsoleServer } from "../../console/server/index.ts";
-import type { LiveNotice } from "../../runtime/core/bus.ts";
+import type { LiveNotice, TokenFrame } from "../../runtime/core/bus.ts";
 import { NotSignedInError } from "../../runtime/core/errors.ts";
 import type { Authenticator, Identity, NewSignIn, Role } from "../../runtime/core/people.ts";
 import { claimsWorld } from "./console-fixture-claims.ts";
@@ -77,6 +77,8 @@ export interface ConsoleFixture extends AsyncDisposable {
   readonly people: FixturePeople;
   /** Tells the live sockets that a session has moved. */
   notify(session: FixtureSession): void;
+  /** A worker tells what a model says. */
+  say(frame: TokenFrame): void;
   stop(): Promise<void>;
   /** Starts again on the same port. */
   start(): Promise<void>;
@@ -86,11 +88,15 @@ export async function startConsoleFixture(webRoot: string, port = 0): Promise<Co
   const services = new FixtureServices(claimsWorld(Date.now()), () => Date.now());
   const people = new FixturePeople();
   const handlers = new Set<(notice: LiveNotice) => void>();
+  const listeners = new Set<(frame: TokenFrame) => void>();
   const open = (onPort: number): Promise<ConsoleServer> =>
     createConsole({
       people,
       services,
-      bus: { onLive: (handler) => Promise.resolve(void handlers.add(handler)) },
+      bus: {
+        onLive: (handler) => Promise.resolve(void handlers.add(handler)),
+        onTokens: (handler) => Promise.resolve(void listeners.add(handler)),
+      },
       port: onPort,
       webRoot,
       log: pino({ level: "silent" }),
@@ -101,6 +107,7 @@ export async function startConsoleFixture(webRoot: string, port = 0): Promise<Co
   const { url } = server;
   const stop = async (): Promise<void> => {
     handlers.clear();
+    listeners.clear();
     await server?.close();
     server = undefined;
   };
@@ -111,6 +118,9 @@ export async function startConsoleFixture(webRoot: string, port = 0): Promise<Co
     notify: (session) => {
       const heads = Object.fromEntries(session.runs.map((run) => [run.run, run.events.length]));
       for (const handler of handlers) handler({ session: session.session, heads });
+    },
+    say: (frame) => {
+      for (const listener of listeners) listener(frame);
     },
     stop,
     start: async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pino, type Logger } from "pino";
 import { createConsole, type ConsoleOptions, type ConsoleServer } from "../../console/server/index.ts";
-import type { LiveNotice } from "../../runtime/core/bus.ts";
+import type { LiveNotice, TokenFrame } from "../../runtime/core/bus.ts";
 import type { Database } from "../../runtime/core/database.ts";
 import type { Role } from "../../runtime/core/people.ts";
 import { openDatabase } from "../../runtime/journal/database.ts";
@@ -32,6 +32,8 @@ export interface TestConsole extends AsyncDisposable {
   readonly logged: readonly string[];
   /** Hands the server a live notice, as the bus would. */
   notify(notice: LiveNotice): void;
+  /** A worker tells what a model says. */
+  say(frame: TokenFrame): void;
   caller(name: string, roles: readonly Role[], kind?: "person" | "service"): Promise<Caller>;
   /** Closes the server and starts another on the same people, services and port. */
   restart(): Promise<void>;
@@ -83,9 +85,14 @@ export async function startTestConsole(options: Partial<ConsoleOptions> = {}): P
   const logged: string[] = [];
   const log: Logger = pino({ level: "trace" }, { write: (line: string) => logged.push(line) });
   const handlers = new Set<(notice: LiveNotice) => void>();
+  const listeners = new Set<(frame: TokenFrame) => void>();
   const bus = {
     onLive: (handler: (notice: LiveNotice) => void) => {
       handlers.add(handler);
+      return Promise.resolve();
+    },
+    onTokens: (handler: (frame: TokenFrame) => void) => {
+      listeners.add(handler);
       return Promise.resolve();
     },
   };
@@ -106,11 +113,15 @@ export async function startTestConsole(options: Partial<ConsoleOptions> = {}): P
     notify: (notice) => {
       for (const handler of handlers) handler(notice);
     },
+    say: (frame) => {
+      for (const listener of listeners) listener(frame);
+    },
     caller: (name, roles, kind) => addCaller(people, () => server.url, { name, roles, kind }),
     async restart() {
       const port = Number(new URL(server.url).port);
       await server.close();
       handlers.clear();
+      listeners.clear();
       server = await start(port);
     },
     async [Symbol.asyncDispose]() {

@@ -43,9 +43,11 @@ export const NO_BUS: Bus = {
   wake: () => undefined,
   mail: () => Promise.resolve(),
   live: () => undefined,
+  tokens: () => undefined,
   onWake: () => Promise.resolve(),
   onMail: () => Promise.resolve(),
   onLive: () => Promise.resolve(),
+  onTokens: () => Promise.resolve(),
   close: () => Promise.resolve(),
 };
 

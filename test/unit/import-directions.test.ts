@@ -39,6 +39,7 @@ const forbidden: readonly Case[] = [
   { rule: "composition-is-the-top", from: "runtime/engine/assembles.ts", imports: "../platform/target.ts" },
   { rule: "surface-is-thin", from: "runtime/surface.ts", imports: "./engine/target.ts" },
   { rule: "declarations-are-thin", from: "agents/heavy.ts", imports: "../runtime/engine/target.ts" },
+  { rule: "declarations-load-no-langchain", from: "agents/loads.ts", imports: "@langchain/langgraph" },
   { rule: "teams-are-users", from: "agents/claims/reaches-in.ts", imports: "../../runtime/core/target.ts" },
   { rule: "teams-are-users", from: "agents/claims/neighbour.ts", imports: "../support/target.ts" },
   { rule: "teams-are-users", from: "agents/claims/library.ts", imports: "canonicalize" },

@@ -1,5 +1,8 @@
-import { defineAgent, defineTool } from "signalbox";
-import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
+import { FakeListChatModel } from "@langchain/core/utils/testing";
+import { createAgent } from "langchain";
+import { defineAgent, defineConfig, defineTool, type LangchainTool } from "signalbox";
+import { Annotation, END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
+import { ToolNode, toolsCondition } from "@langchain/langgraph/prebuilt";
 import { expectTypeOf } from "vitest";
 import { z } from "zod";
 
@@ -76,3 +79,41 @@ defineTool({
   // @ts-expect-error the result does not fit the output schema
   run: () => ({ receipt: 5 }),
 });
+
+defineAgent({
+  name: "with-a-model",
+  state: MessagesAnnotation,
+  tools: { lookup },
+  agents: { assessor },
+  graph: ({ langchain }) => {
+    expectTypeOf(langchain.tool).toEqualTypeOf<{ readonly lookup: LangchainTool }>();
+    expectTypeOf(langchain.agent).toEqualTypeOf<{ readonly assessor: LangchainTool }>();
+    // @ts-expect-error the agent lists no such tool
+    expectTypeOf(langchain.tool.refund).toBeAny();
+    // As LangGraph and LangChain take them, without a cast.
+    const bound = langchain.model("clerk").bindTools([...langchain.tools, ...langchain.agents]);
+    const asked = langchain.model("clerk").withStructuredOutput(z.object({ amountCents: z.int() }));
+    return new StateGraph(MessagesAnnotation)
+      .addNode("agent", async ({ messages }) => {
+        const answer = await asked.invoke(messages);
+        expectTypeOf(answer).toEqualTypeOf<{ amountCents: number }>();
+        return { messages: [await bound.invoke(messages)] };
+      })
+      .addNode("tools", new ToolNode(langchain.tools))
+      .addEdge(START, "agent")
+      .addConditionalEdges("agent", toolsCondition, ["tools", END]);
+  },
+});
+const reacting = defineAgent({
+  name: "reacting",
+  state: MessagesAnnotation,
+  tools: { lookup, refund },
+  graph: ({ langchain }) => createAgent({ model: langchain.model("clerk"), tools: langchain.tools }).graph.builder,
+});
+
+defineConfig({
+  agents: [reacting],
+  models: { clerk: new FakeListChatModel({ responses: [] }), small: { chat: () => Promise.resolve({ text: "" }) } },
+});
+// @ts-expect-error a model has a chat function, or is one of LangChain's
+defineConfig({ agents: [reacting], models: { clerk: { say: () => "" } } });

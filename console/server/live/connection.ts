@@ -13,6 +13,9 @@ const CLOSE_CODES: Readonly<Record<CloseReason, number>> = {
   shutting_down: 1001,
 };
 
+/** With more than this many unsent bytes a client gets nothing that it can do without. */
+const BUSY_BYTES = 64 * 1024;
+
 /** A peer that does not answer a close within this time is cut off. */
 const CLOSE_GRACE_MS = 1000;
 
@@ -48,6 +51,11 @@ export class LiveConnection {
   /** True while the client reads more slowly than it is sent to. Feeds then hold their next message back. */
   get behind(): boolean {
     return this.#behindSinceMs !== null;
+  }
+
+  /** True while something is still on its way to the client: what may be lost is not sent now. */
+  get busy(): boolean {
+    return this.behind || this.#socket.bufferedAmount > BUSY_BYTES;
   }
 
   send(message: ServerMessage): void {

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { RawData, WebSocket } from "ws";
 import type { Logger } from "pino";
-import type { LiveNotice } from "../../../runtime/core/bus.ts";
+import type { LiveNotice, TokenFrame } from "../../../runtime/core/bus.ts";
 import type { Clock } from "../../../runtime/core/clock.ts";
 import type { ConsoleServices } from "../../../runtime/core/console-services.ts";
 import { ForbiddenError } from "../../../runtime/core/errors.ts";
@@ -123,6 +123,11 @@ export class LiveHub {
     this.#lists.sessions.notice(notice.session);
     // Approvals and questions come and go with events.
     this.inboxMoved();
+  }
+
+  /** What a model is saying: passed on to whoever watches its session, and kept for nobody. */
+  tokens(frame: TokenFrame): void {
+    if (!this.#closed) this.#sessionFeeds.get(frame.session)?.tokens(frame);
   }
 
   /** Somebody decided or answered something here: inboxes look at once. */

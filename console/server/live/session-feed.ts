@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import type { ModelWords } from "../../../runtime/core/protocol.ts";
 import type { ConsoleServices, SessionDelta } from "../../../runtime/core/console-services.ts";
 import { NotFoundError } from "../../../runtime/core/errors.ts";
 import type { Cursor, JournalEvent } from "../../../runtime/core/events.ts";
@@ -61,6 +62,17 @@ export class SessionFeed implements Feed {
     for (const group of this.#groups.values()) {
       const known = Object.entries(heads).every(([run, seq]) => (group.cursor[run] ?? 0) >= seq);
       if (!known) this.#trigger(group);
+    }
+  }
+
+  /** Passes on what a model says, to those who have nothing else to read. */
+  tokens({ run, effect, node, name, offset, text, done }: ModelWords): void {
+    const words: ModelWords = { run, effect, node, name, offset, text, ...(done ? { done } : {}) };
+    const rest = JSON.stringify(words).slice(1);
+    for (const group of this.#groups.values()) {
+      for (const { connection, id } of group.members.keys()) {
+        if (!connection.busy) connection.sendText(`{"type":"tokens","id":${JSON.stringify(id)},${rest}`);
+      }
     }
   }
 

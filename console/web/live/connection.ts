@@ -174,6 +174,7 @@ export class LiveConnection {
         this.#send({ type: "pong" });
         break;
       case "events":
+      case "tokens":
       case "session":
       case "approval":
       case "question":

@@ -244,7 +244,7 @@ export function waitsForAnswer({ proposal: { kind } }: Pick<EffectEntry, "propos
 }
 
 /** What was called, as people say it: a tool by its name, an ask by whom it asks, the rest with what it is on. */
-export function callName({ proposal: { kind, name } }: Pick<EffectEntry, "proposal">): string {
+export function callName({ proposal: { kind, name } }: { readonly proposal: Pick<Proposed, "kind" | "name"> }): string {
   const colon = name.indexOf(":");
   if (kind === "tool" || colon < 0) return name;
   const resource = name.slice(colon + 1);

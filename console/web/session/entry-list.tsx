@@ -1,4 +1,4 @@
-import { memo, useEffect, useRef } from "react";
+import { memo, useEffect, useRef, type ReactNode } from "react";
 import type { Entry } from "./entries.ts";
 import { EntryRow } from "./entry-row.tsx";
 
@@ -14,10 +14,12 @@ interface EntryListProps {
   /** Nobody has chosen a place yet: the list stays where it is. */
   readonly following: boolean;
   readonly choose: (key: string) => void;
+  /** What comes after the last entry: calls that have no record yet. */
+  readonly children?: ReactNode;
 }
 
 /** Every effect of every agent, in causal order. */
-export function EntryList({ entries, current, following, choose }: EntryListProps) {
+export function EntryList({ entries, current, following, choose, children }: EntryListProps) {
   const list = useRef<HTMLOListElement>(null);
   const hues = huesByRun(entries);
   useEffect(() => {
@@ -38,6 +40,7 @@ export function EntryList({ entries, current, following, choose }: EntryListProp
             choose={choose}
           />
         ))}
+        {children}
       </ol>
     </section>
   );

@@ -11,6 +11,7 @@ import { Inspector } from "./inspector.tsx";
 import { PositionBar } from "./position-bar.tsx";
 import { SessionHeader } from "./session-header.tsx";
 import { indexSession, type SessionIndex } from "./session-index.ts";
+import { Speaking } from "./speaking.tsx";
 import { usePosition } from "./use-position.ts";
 import { useSessionFeed } from "./use-session-feed.ts";
 
@@ -27,7 +28,7 @@ export function SessionPage() {
 }
 
 function LoadedSession({ view }: { readonly view: SessionView }) {
-  const feed = useSessionFeed(view);
+  const { feed, store } = useSessionFeed(view);
   const events = useMemo(() => feed.events.map((place) => place.event), [feed.events]);
   const index = useMemo(() => indexSession(events), [events]);
   const whole = useMemo(() => describeAll(index), [index]);
@@ -54,7 +55,9 @@ function LoadedSession({ view }: { readonly view: SessionView }) {
     <>
       <SessionHeader summary={feed.session ?? view.session} events={events.length} agentOf={agentOf} />
       <div className="session-body">
-        <EntryList entries={shown} current={current?.key} following={position.following} choose={choose} />
+        <EntryList entries={shown} current={current?.key} following={position.following} choose={choose}>
+          {position.at === events.length - 1 && <Speaking store={store} agentOf={agentOf} />}
+        </EntryList>
         {event !== undefined && (
           <Inspector
             session={view.session.session}

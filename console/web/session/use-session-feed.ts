@@ -10,7 +10,7 @@ import { SessionStore } from "./session-store.ts";
 const RELOAD_AGAIN_MS = 3000;
 
 /** The feed of a session that has been read, and from then on of what is new. */
-export function useSessionFeed(view: SessionView): SessionFeed {
+export function useSessionFeed(view: SessionView): { readonly feed: SessionFeed; readonly store: SessionStore } {
   const { api, live, queryClient } = useApp();
   const [store] = useState(() => new SessionStore(view));
   const session = view.session.session;
@@ -38,6 +38,7 @@ export function useSessionFeed(view: SessionView): SessionFeed {
       () => ({ kind: "session", session, have: feedCursor(store.feed()) }),
       (message) => {
         if (message.type === "resync") reload();
+        if (message.type === "tokens") store.hear(message);
         if (message.type !== "events") return;
         const need = store.receive(message);
         if (need === "ask_again") subscription.renew();
@@ -50,5 +51,5 @@ export function useSessionFeed(view: SessionView): SessionFeed {
       subscription.end();
     };
   }, [api, live, queryClient, session, store]);
-  return useSyncExternalStore(store.onChange, store.feed);
+  return { feed: useSyncExternalStore(store.onChange, store.feed), store };
 }

@@ -99,6 +99,15 @@ function handlesOf(agent: AnyAgent, world: World): AnyHandles {
           },
         },
     },
+    langchain: {
+      tools: [],
+      tool: {},
+      agents: [],
+      agent: {},
+      model: () => {
+        throw new Error("The team uses no LangChain models.");
+      },
+    },
     human: { ask: () => Promise.reject(new Error("The team asks nobody by itself.")) },
     clock: {
       now: () => Promise.resolve(0),
