@@ -1,0 +1,60 @@
+/**
+ * Run as a process of its own, to be killed: a worker of the fault cases. It loads everything, prints `loaded`, and
+ * waits for a line of JSON (WorkerOrders) that tells it to start; then it prints `ready`. Each further line sets its
+ * clock. SIGTERM drains it, a second SIGTERM ends it at once; it also ends when its standard input does.
+ */
+import { createInterface } from "node:readline";
+
+export interface WorkerOrders {
+  readonly databaseUrl: string;
+  readonly natsUrl: string;
+  readonly bankUrl: string;
+  readonly rules: string;
+  readonly drainMs: number;
+  /** How far this process's clock is off. */
+  readonly clockMs: number;
+}
+
+// Before anything else is loaded, so that nothing keeps the real clock.
+const RealDate = Date;
+let offsetMs = 0;
+globalThis.Date = class extends RealDate {
+  constructor(...given: []) {
+    if (given.length === 0) super(RealDate.now() + offsetMs);
+    else super(...given);
+  }
+  static override now(): number {
+    return RealDate.now() + offsetMs;
+  }
+} as DateConstructor;
+
+const { default: pino } = await import("pino");
+const { startWorker } = await import("../../runtime/platform/worker-process.ts");
+const { faultProject, LEASE_MS } = await import("./agents.ts");
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+console.log("loaded");
+const first = await lines.next();
+if (first.done) process.exit(0);
+const orders = JSON.parse(first.value) as WorkerOrders;
+offsetMs = orders.clockMs;
+const worker = await startWorker({
+  config: faultProject(new URL(orders.rules), orders.bankUrl),
+  databaseUrl: orders.databaseUrl,
+  nats: { servers: [orders.natsUrl] },
+  log: pino({ level: process.env["FAULTS_LOG"] ?? "silent" }, pino.destination(2)),
+  limits: { leaseMs: LEASE_MS },
+  sweepMs: 100,
+  drainMs: orders.drainMs,
+});
+let stopping = false;
+process.on("SIGTERM", () => {
+  if (stopping) process.exit(143);
+  stopping = true;
+  void worker.close().then(() => process.exit(0));
+});
+console.log("ready");
+for (let line = await lines.next(); !line.done; line = await lines.next()) {
+  offsetMs = (JSON.parse(line.value) as { clockMs: number }).clockMs;
+}
+if (!stopping) process.exit(0);
