@@ -8,7 +8,7 @@ import { PostgresJournal } from "../../runtime/journal/journal.ts";
 import { JournalWriter } from "../../runtime/journal/writer.ts";
 import { migrate } from "../../runtime/journal/migrate.ts";
 import { administer } from "../support/administer.ts";
-import { faultProject } from "./agents.ts";
+import { faultProject, LEASE_MS } from "./agents.ts";
 import { Bank } from "./bank.ts";
 import { FaultNats, FaultPostgres, faultPrograms, serverFolder, type FaultPrograms } from "./servers.ts";
 import { WorkerPool, type FaultWorker } from "./workers.ts";
@@ -93,28 +93,30 @@ export class Lane implements AsyncDisposable {
     this.#pool = new WorkerPool(bundle, SPARES);
   }
 
-  /** So many workers that run well. Those that are there are used again. */
-  async atLeast(count: number, orders: Partial<WorkerOrders> = {}): Promise<FaultWorker[]> {
-    const given = Object.keys(orders).length > 0;
-    const usable = given ? [] : this.#workers.filter((worker) => worker.alive && !worker.spoilt);
-    for (const worker of usable.slice(count)) await this.#end(worker);
+  /** So many workers that run well and were told this, and no other. Those that are there are used again. */
+  async exactly(count: number, orders: Partial<WorkerOrders> = {}): Promise<FaultWorker[]> {
+    const kind = JSON.stringify(orders);
+    const usable = this.#workers.filter((worker) => worker.alive && !worker.spoilt && worker.kind === kind);
+    const kept = new Set(usable.slice(0, count));
+    await Promise.all(this.#workers.filter((worker) => !kept.has(worker)).map((worker) => this.#end(worker)));
     const missing = Math.max(0, count - usable.length);
     const added = await Promise.all(Array.from({ length: missing }, () => this.add(orders)));
-    return [...usable.slice(0, count), ...added];
+    return [...kept, ...added];
   }
 
   /** One more worker. */
   async add(orders: Partial<WorkerOrders> = {}): Promise<FaultWorker> {
-    const worker = await this.#pool.take({
+    const kind = JSON.stringify(orders);
+    const worker = await this.#pool.take(kind, {
       databaseUrl: this.#books.url,
       natsUrl: this.nats.url,
       bankUrl: this.bank.url,
       rules: RULES.href,
       drainMs: 3_000,
+      leaseMs: LEASE_MS,
       clockMs: 0,
       ...orders,
     });
-    if (Object.keys(orders).length > 0) worker.spoilt = true;
     this.#workers.push(worker);
     return worker;
   }

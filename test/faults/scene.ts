@@ -68,9 +68,9 @@ export class Scene {
     for (const what of this.#cleanups.splice(0).reverse()) await what();
   }
 
-  /** So many workers that run well; with orders, fresh ones of that kind. */
+  /** So many workers that run well and were told this, and no other. */
   workers(count: number, orders: Partial<WorkerOrders> = {}): Promise<FaultWorker[]> {
-    return this.lane.atLeast(count, orders);
+    return this.lane.exactly(count, orders);
   }
 
   async worker(orders: Partial<WorkerOrders> = {}): Promise<FaultWorker> {

@@ -11,6 +11,7 @@ export interface WorkerOrders {
   readonly bankUrl: string;
   readonly rules: string;
   readonly drainMs: number;
+  readonly leaseMs: number;
   /** How far this process's clock is off. */
   readonly clockMs: number;
 }
@@ -30,7 +31,7 @@ globalThis.Date = class extends RealDate {
 
 const { default: pino } = await import("pino");
 const { startWorker } = await import("../../runtime/platform/worker-process.ts");
-const { faultProject, LEASE_MS } = await import("./agents.ts");
+const { faultProject } = await import("./agents.ts");
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 console.log("loaded");
@@ -43,7 +44,7 @@ const worker = await startWorker({
   databaseUrl: orders.databaseUrl,
   nats: { servers: [orders.natsUrl] },
   log: pino({ level: process.env["FAULTS_LOG"] ?? "silent" }, pino.destination(2)),
-  limits: { leaseMs: LEASE_MS },
+  limits: { leaseMs: orders.leaseMs },
   sweepMs: 100,
   drainMs: orders.drainMs,
 });

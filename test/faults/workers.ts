@@ -7,13 +7,16 @@ import type { WorkerOrders } from "./worker-process.ts";
 /** A worker process with a proxy of its own in front of Postgres. */
 export class FaultWorker {
   readonly proxy: PostgresProxy;
+  /** What it was told, for those who look for one like it. */
+  readonly kind: string;
   readonly #child: ChildProcess;
   /** Its exit code, or the signal that ended it. */
   readonly exited: Promise<number | string>;
   /** Something was done to it that a later seed must not find. */
   spoilt = false;
 
-  constructor(child: ChildProcess, proxy: PostgresProxy) {
+  constructor(child: ChildProcess, proxy: PostgresProxy, kind: string) {
+    this.kind = kind;
     this.#child = child;
     this.proxy = proxy;
     this.exited = child.exitCode !== null || child.signalCode !== null ? Promise.resolve(endOf(child)) : once(child, "exit").then(() => endOf(child));
@@ -83,10 +86,10 @@ export class WorkerPool {
     this.#fill();
   }
 
-  async take(orders: WorkerOrders): Promise<FaultWorker> {
+  async take(kind: string, orders: WorkerOrders): Promise<FaultWorker> {
     const spare = this.#spares.shift() ?? this.#load();
     const [proxy] = await Promise.all([PostgresProxy.open(orders.databaseUrl), spare.loaded]);
-    const worker = new FaultWorker(spare.child, proxy);
+    const worker = new FaultWorker(spare.child, proxy, kind);
     spare.child.stdin?.write(`${JSON.stringify({ ...orders, databaseUrl: proxy.url })}\n`);
     const line = await spare.lines.next();
     if (line.value !== "ready") throw new Error(`A worker did not start: ${String(line.value)}`);

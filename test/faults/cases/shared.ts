@@ -2,6 +2,8 @@ import type { FaultCase, Guard } from "../case.ts";
 import { delay } from "../wait.ts";
 
 const RUNS = 60;
+/** With so many runs at once on two cores, a worker may hear nothing for longer than the other cases' leases. */
+const PATIENT = { leaseMs: 1_200 };
 
 /** Many runs of all kinds, on workers that are killed at any time and replaced. */
 function sharing(workers: number, kills: number, guard: Guard): FaultCase {
@@ -12,7 +14,7 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
     async run(scene) {
       const { random } = scene;
       scene.terms.doubts = true;
-      await scene.workers(workers);
+      await scene.workers(workers, PATIENT);
       const agents = Array.from({ length: RUNS }, () =>
         random.pick(["clerk", "clerk", "clerk", "teller", "asker", "holder", "person"] as const),
       );
@@ -20,7 +22,7 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
       for (let n = 0; n < kills; n++) {
         await delay(random.between(20, 250));
         random.pick(scene.lane.workers.filter(({ alive }) => alive)).kill();
-        await scene.another();
+        await scene.another(PATIENT);
       }
       await started;
     },
