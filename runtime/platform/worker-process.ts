@@ -69,7 +69,10 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
   const database = openDatabase({ url: databaseUrl, applicationName: "signalbox-worker" });
   closers.add(() => database.end());
   const clock = await DatabaseClock.start(database, systemClock);
-  closers.add(() => Promise.resolve(clock[Symbol.dispose]()));
+  closers.add(() => {
+    clock[Symbol.dispose]();
+    return Promise.resolve();
+  });
   const agents = compileAgents(config, database, log);
   const bus = await NatsBus.connect({
     access: options.nats,

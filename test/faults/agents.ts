@@ -5,6 +5,8 @@ import type { BankCall, Fate } from "./bank.ts";
 
 /** How long a lease lasts: long enough for two busy cores, short enough for many seeds. */
 export const LEASE_MS = 400;
+/** For cases that no lease may run out in, however busy the machine is. */
+export const PATIENT = { leaseMs: 3_000 };
 /** How long a tool that can be asked afterwards may take. */
 export const CALL_MS = 800;
 /** How long one that cannot be asked may take: longer, because running out of it is a doubt. */
@@ -22,9 +24,9 @@ export function faultProject(rules: URL, bank = ""): SignalboxConfig {
     const response = await fetch(`${bank}${path}`, { method: "POST", body: JSON.stringify(call), signal });
     return response.json();
   };
-  const tool = <Effect extends "read" | "idempotent" | "compensatable" | "irreversible">(
+  const tool = (
     name: string,
-    effect: Effect,
+    effect: "read" | "idempotent" | "compensatable" | "irreversible",
     options: { readonly timeoutMs: number; readonly reconcile: boolean },
   ) => {
     const callOf = (id: string, key: string): BankCall => ({ id, key, kind: effect, pid: process.pid });

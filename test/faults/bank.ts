@@ -59,7 +59,11 @@ export class Bank {
   }
 
   /** The next matching call at this point meets this fate. Resolves with the call once it is there. */
-  once(point: Point, matches: (call: BankCall) => boolean, fate: (call: BankCall) => Promise<Fate> | Fate): Promise<BankCall> {
+  once(
+    point: Point,
+    matches: (call: BankCall) => boolean,
+    fate: (call: BankCall) => Promise<Fate> | Fate,
+  ): Promise<BankCall> {
     return new Promise((resolve) => {
       const trap: Trap = {
         point,

@@ -35,7 +35,9 @@ export async function bundleWorker(root = ROOT): Promise<Bundle> {
     target: "node20",
     conditions: ["signalbox-source", "module"],
     external: ["@cedar-policy/cedar-wasm", "pg-native"],
-    banner: { js: 'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);' },
+    banner: {
+      js: 'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);',
+    },
     logLevel: "error",
   });
   return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
@@ -57,8 +59,12 @@ export async function bundlePatched(patches: readonly Patch[]): Promise<Bundle> 
     for (const { file, find, replace } of patches) {
       const text = await readFile(join(copy, file), "utf8");
       const found = text.split(find).length - 1;
-      if (found !== 1) throw new Error(`The text to take out of ${file} is there ${String(found)} times, not once:\n${find}`);
-      await writeFile(join(copy, file), text.replace(find, () => replace));
+      if (found !== 1)
+        throw new Error(`The text to take out of ${file} is there ${String(found)} times, not once:\n${find}`);
+      await writeFile(
+        join(copy, file),
+        text.replace(find, () => replace),
+      );
     }
     return await bundleWorker(copy);
   } finally {

@@ -13,6 +13,8 @@ export interface Violation {
 export interface Guard {
   /** What it does, as a noun: "the lease's deadline before a call". */
   readonly name: string;
+  /** What its absence has to show as; anything else may be the machine. */
+  readonly shows: readonly ViolationKind[];
   readonly patches: readonly Patch[];
 }
 

@@ -44,6 +44,7 @@ export class Lane implements AsyncDisposable {
   #workers: FaultWorker[] = [];
   readonly #folder: string;
   #databases = 0;
+  #scenes = 0;
 
   private constructor(parts: {
     programs: FaultPrograms;
@@ -84,6 +85,10 @@ export class Lane implements AsyncDisposable {
 
   get workers(): readonly FaultWorker[] {
     return this.#workers;
+  }
+
+  nextScene(): number {
+    return ++this.#scenes;
   }
 
   /** From now on workers are started from this bundle; those that run are ended. */

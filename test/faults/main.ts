@@ -1,3 +1,18 @@
+/**
+ * `npm run test:faults`: harm to real processes, at named points, from printed seeds.
+ *
+ * A case (see `case.ts`) is an entry in a file of `cases/`: a name, the sentence that it holds Signalbox to, what it
+ * does, and its guard. What it does: it starts workers and runs (`scene.workers`, `scene.start`), waits for a named
+ * point (`scene.at` and `scene.hold`: where a tool's call stands; `scene.wire`: what a worker says to Postgres), and
+ * kills, freezes, cuts, restarts or wipes. Everything random comes from `scene.random`. When it returns, the fault is
+ * over: the runner waits until all has come to its end, with an operator who decides, answers and settles doubts by
+ * what the bank says, and then compares the bank's count with what was to happen, and verifies the record.
+ *
+ * To add one: write the entry, run it with `--case NAME --seeds 20`, then with `--guards`. Its guard is what makes it
+ * pass, as exact changes of the source that take that out; a worker made of the changed source has to be seen failing,
+ * in the way that `shows` names. If it is not seen, the case is not sharp enough. A text that is not found exactly
+ * once is an error: then the source has moved on, and the patch has to follow. `FAULTS_LOG=warn` shows what workers say.
+ */
 import { parseArgs } from "node:util";
 import { bundleWorker } from "./bundle.ts";
 import type { FaultCase, ViolationKind } from "./case.ts";
@@ -72,11 +87,21 @@ async function guardOf(lane: Lane, faultCase: FaultCase, bundle: string): Promis
   if (proof.skipped !== null) say(`skip  guard of ${name}: ${proof.skipped}`);
   else if (proof.seen) {
     guardsProven++;
-    say(`seen  without "${guard.name}" (${name}), seed ${String(proof.seeds)}: ${proof.seen.kind}: ${proof.seen.what.slice(0, 160)}`);
+    say(
+      `seen  without "${guard.name}" (${name}), seed ${String(proof.seeds)}: ${proof.seen.kind}: ${proof.seen.what.slice(0, 160)}`,
+    );
   } else {
     unproven++;
     say(`BLIND without "${guard.name}" (${name}): nothing seen in ${String(proof.seeds)} seeds`);
   }
+}
+
+const lanes = new Set<Lane>();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    // The servers are children of nobody else.
+    void Promise.allSettled([...lanes].map((lane) => lane[Symbol.asyncDispose]())).then(() => process.exit(130));
+  });
 }
 
 {
@@ -89,6 +114,7 @@ async function guardOf(lane: Lane, faultCase: FaultCase, bundle: string): Promis
   await Promise.all(
     Array.from({ length: count }, async () => {
       await using lane = await Lane.open(bundle.path);
+      lanes.add(lane);
       for (let next = queue.shift(); next; next = queue.shift()) await next(lane);
     }),
   );

@@ -182,7 +182,7 @@ class Connection {
    */
   #idleIn(chunk: Buffer): boolean {
     let idle = false;
-    for (let at = 0; at < chunk.length; ) {
+    for (let at = 0; at < chunk.length;) {
       if (this.#skip > 0) {
         const skipped = Math.min(this.#skip, chunk.length - at);
         this.#skip -= skipped;

@@ -121,7 +121,10 @@ export class Scene {
     const { journal } = this.books;
     const { bus, project } = this.lane;
     const startedBy = { kind: "person", id: "ada" } as const;
-    const { run } = await startRun({ journal, bus, config: project, versions: this.lane.versions }, { agent, input: { id }, startedBy });
+    const { run } = await startRun(
+      { journal, bus, config: project, versions: this.lane.versions },
+      { agent, input: { id }, startedBy },
+    );
     const started = { run, agent, id };
     this.runs.push(started);
     return started;
@@ -137,7 +140,11 @@ export class Scene {
   }
 
   /** Any call of any run, at this point, of those that match: it is held until `release`. */
-  hold(point: Point, run: FaultRun, action = ""): { readonly held: Promise<BankCall>; release(fate?: Fate): void } {
+  hold(
+    point: Point,
+    run: FaultRun,
+    action = "",
+  ): { readonly held: Promise<BankCall>; readonly release: (fate?: Fate) => void } {
     let release: (fate?: Fate) => void = () => undefined;
     const fate = new Promise<Fate>((resolve) => {
       release = (given = "go") => {
@@ -147,7 +154,12 @@ export class Scene {
     this.cleanup(() => {
       release();
     });
-    return { held: this.at(point, run, () => fate, action), release };
+    return {
+      held: this.at(point, run, () => fate, action),
+      release: (given) => {
+        release(given);
+      },
+    };
   }
 
   async status(run: FaultRun): Promise<RunStatus | undefined> {

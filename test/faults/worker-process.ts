@@ -19,15 +19,11 @@ export interface WorkerOrders {
 // Before anything else is loaded, so that nothing keeps the real clock.
 const RealDate = Date;
 let offsetMs = 0;
-globalThis.Date = class extends RealDate {
-  constructor(...given: []) {
-    if (given.length === 0) super(RealDate.now() + offsetMs);
-    else super(...given);
-  }
-  static override now(): number {
-    return RealDate.now() + offsetMs;
-  }
-} as DateConstructor;
+const now = (): number => RealDate.now() + offsetMs;
+globalThis.Date = new Proxy(RealDate, {
+  construct: (real, given: unknown[]) => Reflect.construct(real, given.length > 0 ? given : [now()]) as Date,
+  get: (real, name) => (name === "now" ? now : (Reflect.get(real, name) as unknown)),
+});
 
 const { default: pino } = await import("pino");
 const { startWorker } = await import("../../runtime/platform/worker-process.ts");
@@ -48,14 +44,15 @@ const worker = await startWorker({
   sweepMs: 100,
   drainMs: orders.drainMs,
 });
-let stopping = false;
-process.on("SIGTERM", () => {
-  if (stopping) process.exit(143);
-  stopping = true;
+const signals: NodeJS.Signals[] = [];
+process.on("SIGTERM", (signal) => {
+  signals.push(signal);
+  if (signals.length > 1) process.exit(143);
   void worker.close().then(() => process.exit(0));
 });
 console.log("ready");
 for (let line = await lines.next(); !line.done; line = await lines.next()) {
   offsetMs = (JSON.parse(line.value) as { clockMs: number }).clockMs;
 }
-if (!stopping) process.exit(0);
+// Nobody is there any more who would stop it.
+if (signals.length === 0) process.exit(0);

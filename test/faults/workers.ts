@@ -19,7 +19,10 @@ export class FaultWorker {
     this.kind = kind;
     this.#child = child;
     this.proxy = proxy;
-    this.exited = child.exitCode !== null || child.signalCode !== null ? Promise.resolve(endOf(child)) : once(child, "exit").then(() => endOf(child));
+    this.exited =
+      child.exitCode !== null || child.signalCode !== null
+        ? Promise.resolve(endOf(child))
+        : once(child, "exit").then(() => endOf(child));
   }
 
   get pid(): number {
@@ -104,7 +107,7 @@ export class WorkerPool {
   #load(): Spare {
     // Cedar's wasm is not worth optimising for a process that lives a second: it would take more time than all else.
     const child = spawn(process.execPath, ["--no-turbo-inline-js-wasm-calls", "--liftoff-only", this.#bundle], {
-      stdio: ["pipe", "pipe", "inherit"],
+      stdio: ["pipe", "pipe", process.env["FAULTS_LOG"] === undefined ? "ignore" : "inherit"],
       // A group of its own: what stops this process at the keyboard must not reach it as a SIGINT.
       detached: true,
     });

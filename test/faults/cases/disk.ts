@@ -6,7 +6,7 @@ import { openBooks } from "../lane.ts";
 import type { Scene } from "../scene.ts";
 import { FaultPostgres, serverFolder } from "../servers.ts";
 import { delay } from "../wait.ts";
-import { LEFT_BEHIND } from "./kills.ts";
+import { CONNECTIONS_HEARD } from "./postgres.ts";
 
 const DISK_MB = 96;
 
@@ -31,7 +31,7 @@ async function smallDisk(scene: Scene): Promise<string> {
 async function fill(file: string): Promise<void> {
   const handle = await open(file, "w");
   try {
-    for (let bytes = 1_048_576; bytes >= 512; ) {
+    for (let bytes = 1_048_576; bytes >= 512;) {
       // A short write or an error: it is full for this size.
       const written = await handle.write(Buffer.alloc(bytes)).then(
         (result) => result.bytesWritten,
@@ -47,8 +47,9 @@ async function fill(file: string): Promise<void> {
 export const disk: readonly FaultCase[] = [
   {
     name: "the database's disk is full",
-    promise: "While Postgres cannot write, nothing is called that would not be on record; with room again, all goes on.",
-    guard: LEFT_BEHIND,
+    promise:
+      "While Postgres cannot write, nothing is called that would not be on record; with room again, all goes on.",
+    guard: CONNECTIONS_HEARD,
     async run(scene) {
       const folder = await smallDisk(scene);
       const postgres = await FaultPostgres.start(scene.lane.programs, folder);

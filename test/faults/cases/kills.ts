@@ -1,5 +1,5 @@
 import { CALL_MS } from "../agents.ts";
-import type { FaultCase } from "../case.ts";
+import type { FaultCase, Guard } from "../case.ts";
 import type { Scene, FaultRun } from "../scene.ts";
 import { delay } from "../wait.ts";
 
@@ -10,7 +10,18 @@ const CLAIMS_LEFT_BEHIND = {
 };
 
 /** What to take out so that nobody goes on with what a dead worker held. */
-export const LEFT_BEHIND = { name: "expired leases are claimed by whoever looks", patches: [CLAIMS_LEFT_BEHIND] };
+export const LEFT_BEHIND: Guard = {
+  name: "expired leases are claimed by whoever looks",
+  shows: ["stuck"],
+  patches: [
+    CLAIMS_LEFT_BEHIND,
+    {
+      file: "runtime/journal/sql.ts",
+      find: "or (status = 'running' and lease_until < clock_timestamp()))",
+      replace: ")",
+    },
+  ],
+};
 
 /** Some company, so that the harm also meets runs that it was not meant for. */
 function company(scene: Scene): Promise<FaultRun[]> {
@@ -42,6 +53,7 @@ export const kills: readonly FaultCase[] = [
     promise: "Nothing is called before its intent is on disk: a call that is not on record was not made.",
     guard: {
       name: "the intent before the call",
+      shows: ["duplicated"],
       patches: [
         {
           file: "runtime/engine/make-call.ts",
@@ -54,7 +66,11 @@ export const kills: readonly FaultCase[] = [
     },
     async run(scene) {
       await scene.workers(2);
-      const called = scene.bank.once("after", ({ id }) => id.endsWith(":book") || id.endsWith(":pay"), () => "go");
+      const called = scene.bank.once(
+        "after",
+        ({ id }) => id.endsWith(":book") || id.endsWith(":pay"),
+        () => "go",
+      );
       const sent = scene.wire("before", ["effect_intended", scene.random.pick(["bank.book", "bank.pay"])]);
       await scene.start("clerk");
       const { held, worker } = await scene.come("an intent is sent", sent);
@@ -70,6 +86,7 @@ export const kills: readonly FaultCase[] = [
     promise: "A call that takes effect after its worker has died, within its tool's time, is found and not repeated.",
     guard: {
       name: '"it did not happen" only after lease and timeout',
+      shows: ["duplicated"],
       patches: [
         {
           file: "runtime/engine/investigate.ts",
@@ -86,7 +103,11 @@ export const kills: readonly FaultCase[] = [
       const call = await scene.come("the call arrives", held);
       // Later than its tool's time it may not take effect: against that nothing can be done from here.
       const late = delay(CALL_MS - 100);
-      const asked = scene.bank.once("find", ({ key }) => key === call.key, () => "go");
+      const asked = scene.bank.once(
+        "find",
+        ({ key }) => key === call.key,
+        () => "go",
+      );
       scene.workerOf(call).kill();
       await Promise.race([asked.then(() => delay(scene.random.between(5, 40))), late]);
       release();
@@ -97,6 +118,7 @@ export const kills: readonly FaultCase[] = [
     promise: "An idempotent call is made again under the same key, so that it counts once.",
     guard: {
       name: "the same idempotency key in every attempt",
+      shows: ["duplicated"],
       patches: [
         {
           file: "runtime/engine/make-call.ts",
@@ -119,6 +141,7 @@ export const kills: readonly FaultCase[] = [
     promise: "A call whose tool has reconcile happens exactly once, although its end was not recorded.",
     guard: {
       name: "reconcile before a call is repeated",
+      shows: ["duplicated"],
       patches: [
         {
           file: "runtime/engine/make-call.ts",
@@ -142,6 +165,7 @@ export const kills: readonly FaultCase[] = [
     promise: "An irreversible call without reconcile is never repeated on a guess: it is in doubt until a person says.",
     guard: {
       name: "doubt where a tool cannot be asked",
+      shows: ["duplicated"],
       patches: [
         {
           file: "runtime/engine/investigate.ts",
@@ -163,6 +187,7 @@ export const kills: readonly FaultCase[] = [
     promise: "A call whose end is on record is not made again, and nobody is asked about it.",
     guard: {
       name: "a recorded end is what a later attempt gets",
+      shows: ["lost", "stuck"],
       patches: [
         {
           file: "runtime/core/run-record.ts",
@@ -172,7 +197,7 @@ export const kills: readonly FaultCase[] = [
       ],
     },
     async run(scene) {
-      await scene.workers(2);
+      await scene.workers(2, { leaseMs: 1_000 });
       const run = scene.start("teller");
       await scene.come(
         "the end is committed",
@@ -192,7 +217,7 @@ export const kills: readonly FaultCase[] = [
         held.cut();
         worker.kill();
       });
-      await scene.startAll("clerk", "teller");
+      await scene.startAll("clerk", "clerk");
       await scene.come("a claim is answered", claimed);
       await gone(scene);
     },

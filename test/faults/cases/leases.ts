@@ -1,4 +1,4 @@
-import { LEASE_MS } from "../agents.ts";
+import { PATIENT } from "../agents.ts";
 import type { FaultCase } from "../case.ts";
 import { delay } from "../wait.ts";
 
@@ -8,6 +8,7 @@ export const leases: readonly FaultCase[] = [
     promise: "A worker that stood still until its lease ran out calls nothing any more.",
     guard: {
       name: "the lease's deadline before a call",
+      shows: ["duplicated"],
       patches: [
         {
           file: "runtime/engine/attempt.ts",
@@ -38,6 +39,7 @@ export const leases: readonly FaultCase[] = [
     promise: "What a worker brings after its lease was taken over is refused, and the call has happened once.",
     guard: {
       name: "fencing: compare-and-set on epoch and head",
+      shows: ["unverified"],
       patches: [
         {
           file: "runtime/journal/sql.ts",
@@ -46,8 +48,6 @@ export const leases: readonly FaultCase[] = [
   returning r.run_id, r.status
 ), added as (`,
           replace: `  returning r.run_id, r.status
-), cleared as (
-  delete from events e using moved m, batch b where e.run_id = m.run_id and b.run_id = m.run_id and e.seq > b.to_seq
 ), added as (`,
         },
         {
@@ -66,13 +66,18 @@ select b.run_id, m.run_id is not null as accepted`,
     async run(scene) {
       await scene.workers(2);
       const run = await scene.start("clerk");
-      const { held, release } = scene.hold("acted", run, scene.random.pick([":book", ":pay"]));
-      const call = await scene.come("the call is made", held);
-      const worker = scene.workerOf(call);
-      worker.freeze();
+      const action = scene.random.pick(["book", "pay"]);
+      // It stops in mid-call, or with what the call brought on its way to the database.
+      const sent = scene.random.next() < 0.6 ? scene.wire("before", ["effect_finished", `bank.${action}`]) : null;
+      const { held, release } = scene.hold("acted", run, `:${action}`);
+      const worker = scene.workerOf(await scene.come("the call is made", held));
+      if (!sent) worker.freeze();
       release();
+      const late = sent && (await scene.come("its end is sent", sent)).held;
+      worker.freeze();
       await scene.reach(run, "finished");
       await delay(scene.random.between(0, 30));
+      late?.forward();
       worker.thaw();
       await scene.sees(worker);
     },
@@ -82,6 +87,7 @@ select b.run_id, m.run_id is not null as accepted`,
     promise: "As long as a worker lives, nobody else takes what it works on, however long a call takes.",
     guard: {
       name: "renewing leases",
+      shows: ["lost"],
       patches: [
         {
           file: "runtime/engine/worker.ts",
@@ -91,11 +97,12 @@ select b.run_id, m.run_id is not null as accepted`,
       ],
     },
     async run(scene) {
-      await scene.workers(2);
+      const leaseMs = 700;
+      await scene.workers(2, { leaseMs });
       const run = await scene.start("teller");
       const { held, release } = scene.hold(scene.random.pick(["arrived", "acted"]), run, ":wire");
       await scene.come("the call arrives", held);
-      await delay(LEASE_MS * 2 + scene.random.between(0, LEASE_MS));
+      await delay(leaseMs * 1.5 + scene.random.between(0, leaseMs / 2));
       release();
     },
   },
@@ -104,6 +111,7 @@ select b.run_id, m.run_id is not null as accepted`,
     promise: "However many are told that a run is ready, one of them has it.",
     guard: {
       name: "a lease that holds is nobody else's",
+      shows: ["lost"],
       patches: [
         {
           file: "runtime/journal/sql.ts",
@@ -119,7 +127,7 @@ select b.run_id, m.run_id is not null as accepted`,
       ],
     },
     async run(scene) {
-      await scene.workers(2);
+      await scene.workers(2, PATIENT);
       scene.terms.attempts = 1;
       const runs = await scene.startAll("teller", "teller", "teller");
       for (let hint = 0; hint < 12; hint++) {
@@ -133,6 +141,7 @@ select b.run_id, m.run_id is not null as accepted`,
     promise: "A call that took longer than its time is looked up, not taken for one that did not happen.",
     guard: {
       name: "a call that ran out of time is open, not failed",
+      shows: ["lost"],
       patches: [
         {
           file: "runtime/engine/make-call.ts",
@@ -147,7 +156,10 @@ select b.run_id, m.run_id is not null as accepted`,
       const action = scene.random.pick([":book", ":pay"]);
       const { held, release } = scene.hold("acted", run, action);
       await scene.come("the call is made", held);
-      await scene.come("it is looked up, or given up", Promise.race([scene.at("find", run, () => "go", action), scene.reach(run, "failed")]));
+      await scene.come(
+        "it is looked up, or given up",
+        Promise.race([scene.at("find", run, () => "go", action), scene.reach(run, "failed")]),
+      );
       release();
     },
   },
@@ -159,7 +171,10 @@ select b.run_id, m.run_id is not null as accepted`,
       await scene.workers(1);
       scene.terms.ends = "failed";
       const run = await scene.start("teller");
-      await scene.come("the call is made", scene.at(scene.random.pick(["arrived", "acted"]), run, () => "drop", ":wire"));
+      await scene.come(
+        "the call is made",
+        scene.at(scene.random.pick(["arrived", "acted"]), run, () => "drop", ":wire"),
+      );
     },
   },
 ];

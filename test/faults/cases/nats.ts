@@ -21,6 +21,7 @@ export const nats: readonly FaultCase[] = [
     promise: "What is asked and answered while NATS is away arrives once it is back.",
     guard: {
       name: "reconnecting for as long as it takes",
+      shows: ["stuck"],
       patches: [{ file: "runtime/bus/nats-bus.ts", find: "maxReconnectAttempts: -1,", replace: "reconnect: false," }],
     },
     async run(scene) {
@@ -37,13 +38,15 @@ export const nats: readonly FaultCase[] = [
     name: "NATS is killed and its data wiped",
     promise: "NATS may lose everything: what was asked and answered is in Postgres, and is sent again.",
     guard: {
-      name: "opening consumers anew after a reconnect",
+      name: "opening consumers anew where they are gone",
+      shows: ["stuck"],
       patches: [
         {
           file: "runtime/bus/nats-bus.ts",
           find: "for (const messages of this.#consumers) messages.stop();",
           replace: "",
         },
+        { file: "runtime/bus/nats-bus.ts", find: ", abort_on_missing_resource: true", replace: "" },
       ],
     },
     async run(scene) {
@@ -62,7 +65,10 @@ export const nats: readonly FaultCase[] = [
     promise: "A message that comes again, even after all is over, starts nothing and answers nothing twice.",
     guard: {
       name: "the run that an ask starts is named in it",
-      patches: [{ file: "runtime/engine/worker.ts", find: "run: envelope.target,", replace: "run: crypto.randomUUID()," }],
+      shows: ["stuck", "duplicated"],
+      patches: [
+        { file: "runtime/engine/worker.ts", find: "run: envelope.target,", replace: "run: crypto.randomUUID()," },
+      ],
     },
     async run(scene) {
       await scene.workers(2);
@@ -76,7 +82,10 @@ export const nats: readonly FaultCase[] = [
           seen.push(copy);
           const jetstream = connection.jetstream();
           for (let n = scene.random.between(1, 10); n > 0; n--) {
-            setTimeout(() => void jetstream.publish(copy.subject, copy.data).catch(() => undefined), scene.random.between(0, 40));
+            setTimeout(
+              () => void jetstream.publish(copy.subject, copy.data).catch(() => undefined),
+              scene.random.between(0, 40),
+            );
           }
         },
       });
@@ -93,6 +102,7 @@ export const nats: readonly FaultCase[] = [
     promise: "Asks and answers find where they belong in whatever order and however often they are delivered.",
     guard: {
       name: "a run that an ask has started is not started again",
+      shows: ["stuck"],
       patches: [
         {
           file: "runtime/journal/sql.ts",
@@ -121,7 +131,9 @@ export const nats: readonly FaultCase[] = [
           }
         }
       };
-      const thieves = ["mail-answerer", "mail-asker", "mail-both"].map((consumer) => steal(consumer).catch(() => undefined));
+      const thieves = ["mail-answerer", "mail-asker", "mail-both"].map((consumer) =>
+        steal(consumer).catch(() => undefined),
+      );
       const runs = await scene.startAll("both", "asker", "both");
       for (const run of runs) await scene.reach(run, "finished", "failed");
       over = true;

@@ -3,7 +3,7 @@ import { delay } from "../wait.ts";
 
 const RUNS = 60;
 /** With so many runs at once on two cores, a worker may hear nothing for longer than the other cases' leases. */
-const PATIENT = { leaseMs: 1_200 };
+const SHARING = { leaseMs: 1_200 };
 
 /** Many runs of all kinds, on workers that are killed at any time and replaced. */
 function sharing(workers: number, kills: number, guard: Guard): FaultCase {
@@ -14,7 +14,7 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
     async run(scene) {
       const { random } = scene;
       scene.terms.doubts = true;
-      await scene.workers(workers, PATIENT);
+      await scene.workers(workers, SHARING);
       const agents = Array.from({ length: RUNS }, () =>
         random.pick(["clerk", "clerk", "clerk", "teller", "asker", "holder", "person"] as const),
       );
@@ -22,7 +22,7 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
       for (let n = 0; n < kills; n++) {
         await delay(random.between(20, 250));
         random.pick(scene.lane.workers.filter(({ alive }) => alive)).kill();
-        await scene.another(PATIENT);
+        await scene.another(SHARING);
       }
       await started;
     },
@@ -32,6 +32,7 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
 export const shared: readonly FaultCase[] = [
   sharing(1, 1, {
     name: "reconcile before a call is repeated",
+    shows: ["duplicated"],
     patches: [
       {
         file: "runtime/engine/make-call.ts",
@@ -42,6 +43,7 @@ export const shared: readonly FaultCase[] = [
   }),
   sharing(2, 2, {
     name: "doubt where a tool cannot be asked",
+    shows: ["duplicated"],
     patches: [
       {
         file: "runtime/engine/investigate.ts",
@@ -52,6 +54,7 @@ export const shared: readonly FaultCase[] = [
   }),
   sharing(4, 3, {
     name: "the same idempotency key in every attempt",
+    shows: ["duplicated"],
     patches: [
       {
         file: "runtime/engine/make-call.ts",

@@ -1,3 +1,4 @@
+import { PATIENT } from "../agents.ts";
 import type { FaultCase } from "../case.ts";
 import { delay } from "../wait.ts";
 
@@ -7,6 +8,7 @@ export const stopping: readonly FaultCase[] = [
     promise: "A worker that is told to stop lets its calls come back and records them, and then ends.",
     guard: {
       name: "waiting for what is under way",
+      shows: ["lost"],
       patches: [
         {
           file: "runtime/engine/worker.ts",
@@ -16,7 +18,7 @@ export const stopping: readonly FaultCase[] = [
       ],
     },
     async run(scene) {
-      await scene.workers(2);
+      await scene.workers(2, PATIENT);
       scene.terms.attempts = 1;
       const run = await scene.start("teller");
       const { held, release } = scene.hold(scene.random.pick(["arrived", "acted"]), run, ":wire");
@@ -34,6 +36,7 @@ export const stopping: readonly FaultCase[] = [
     promise: "A worker that is told twice ends at once, and that is as safe as any crash.",
     guard: {
       name: "reconcile before a call is repeated",
+      shows: ["duplicated"],
       patches: [
         {
           file: "runtime/engine/make-call.ts",

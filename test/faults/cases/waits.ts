@@ -32,6 +32,7 @@ export const waits: readonly FaultCase[] = [
     promise: "What woke a run reaches it, although the worker that took it died on the way.",
     guard: {
       name: "a message is taken with its event, not before",
+      shows: ["stuck"],
       patches: [
         {
           file: "runtime/journal/sql.ts",
@@ -64,6 +65,7 @@ from runs r`,
     promise: "An approval is used for one call, in the transaction that writes its intent, and for none besides.",
     guard: {
       name: "consuming the approval with the intent",
+      shows: ["unverified"],
       patches: [
         {
           file: "runtime/engine/make-call.ts",
@@ -74,10 +76,14 @@ from runs r`,
     },
     async run(scene) {
       await scene.workers(2);
-      const consumed = scene.wire(scene.random.pick(["before", "after"]), ["effect_intended", "bank.held"], (held, worker) => {
-        worker.kill();
-        held.cut();
-      });
+      const consumed = scene.wire(
+        scene.random.pick(["before", "after"]),
+        ["effect_intended", "bank.held"],
+        (held, worker) => {
+          worker.kill();
+          held.cut();
+        },
+      );
       const run = await scene.start("holder");
       scene.terms.operator = false;
       await tell(scene, run);
@@ -90,6 +96,7 @@ from runs r`,
     promise: "A run that is told what it waits for while it parks does not park.",
     guard: {
       name: "the mailbox check in the parking append",
+      shows: ["stuck"],
       patches: [
         {
           file: "runtime/journal/sql.ts",
@@ -115,6 +122,7 @@ from runs r`,
     promise: "An ask that is on record reaches its agent once, although its sender died before it could send it.",
     guard: {
       name: "the sweep of the outbox",
+      shows: ["stuck"],
       patches: [
         {
           file: "runtime/engine/worker.ts",
@@ -125,10 +133,14 @@ from runs r`,
     },
     async run(scene) {
       await scene.workers(2);
-      const asked = scene.wire(scene.random.pick(["before", "after"]), ["message_sent", "mail.answerer"], (held, worker) => {
-        worker.kill();
-        held.cut();
-      });
+      const asked = scene.wire(
+        scene.random.pick(["before", "after"]),
+        ["message_sent", "mail.answerer"],
+        (held, worker) => {
+          worker.kill();
+          held.cut();
+        },
+      );
       await scene.start(scene.random.pick(["asker", "both"]));
       await scene.come("it asks", asked);
       await gone(scene);
@@ -139,6 +151,7 @@ from runs r`,
     promise: "An answer is on record with the end of its run, so that it reaches the asker whatever happens then.",
     guard: {
       name: "the answer's row in the transaction of the run's end",
+      shows: ["stuck"],
       patches: [
         {
           file: "runtime/engine/attempt.ts",
@@ -149,10 +162,14 @@ from runs r`,
     },
     async run(scene) {
       await scene.workers(2);
-      const answered = scene.wire(scene.random.pick(["before", "after"]), ["message_sent", "mail.asker"], (held, worker) => {
-        worker.kill();
-        held.cut();
-      });
+      const answered = scene.wire(
+        scene.random.pick(["before", "after"]),
+        ["message_sent", "mail.asker"],
+        (held, worker) => {
+          worker.kill();
+          held.cut();
+        },
+      );
       await scene.start("asker");
       await scene.come("it answers", answered);
       await gone(scene);
