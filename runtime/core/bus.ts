@@ -46,8 +46,11 @@ export interface LiveNotice {
 export interface Bus {
   /** Hints that runs of an agent are ready. */
   wake(agent: string, runs: readonly string[]): void;
-  /** Publishes a message to its receiver's mail; resolves once JetStream has it. */
-  mail(message: SignedEnvelope): Promise<void>;
+  /**
+   * Publishes a message to its receiver's mail; resolves once JetStream has it. With `again`, a copy of one that was
+   * published before and has reached nobody.
+   */
+  mail(message: SignedEnvelope, again?: boolean): Promise<void>;
   /** Tells consoles what moved. Fire and forget. */
   live(notice: LiveNotice): void;
   onWake(agent: string, handler: (runs: readonly string[]) => Promise<void>): Promise<void>;

@@ -333,7 +333,7 @@ export class Worker {
       await housekeeping.wakeDueRuns();
       await housekeeping.expireApprovals();
       await this.#fillSlots(SWEEP_GRACE_MS);
-      mailer.send(await housekeeping.unreceivedMessages());
+      mailer.send(await housekeeping.unreceivedMessages(), true);
     } catch (error) {
       this.#options.onTrouble("sweeping", recordableError(error), {});
     }
