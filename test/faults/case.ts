@@ -25,6 +25,8 @@ export interface FaultCase {
   readonly promise: string;
   /** What is taken out to see the case fail; or a sentence that says why there is nothing to take out. */
   readonly guard: Guard | { readonly none: string };
+  /** Not run in the small version, inside vitest. */
+  readonly long?: boolean;
   /** Its guard is also proven in the small version, inside vitest. */
   readonly provenInTests?: boolean;
   /** Starts runs and does them harm. When it returns, the fault is over: everything has to end by itself. */

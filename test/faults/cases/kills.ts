@@ -150,7 +150,6 @@ export const kills: readonly FaultCase[] = [
         },
       ],
     },
-    provenInTests: true,
     async run(scene) {
       scene.terms.doubts = true;
       await scene.workers(2);

@@ -35,7 +35,7 @@ const HEAD_COMPARED: Guard = {
 };
 
 /** Without it a worker ends with its database. */
-export const CONNECTIONS_HEARD: Guard = {
+const CONNECTIONS_HEARD: Guard = {
   name: "hearing of idle connections that break",
   shows: ["stuck"],
   patches: [

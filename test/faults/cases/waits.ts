@@ -126,7 +126,7 @@ from runs r`,
       patches: [
         {
           file: "runtime/engine/worker.ts",
-          find: "mailer.send(await housekeeping.unreceivedMessages());",
+          find: "mailer.send(await housekeeping.unreceivedMessages(), true);",
           replace: "await housekeeping.workerSeen(this.#options.worker);",
         },
       ],
@@ -172,6 +172,38 @@ from runs r`,
       );
       await scene.start("asker");
       await scene.come("it answers", answered);
+      await gone(scene);
+    },
+  },
+  {
+    name: "kill -9 of the receiver of a message",
+    promise: "A message that was with a worker that died is brought to another one soon, not when NATS has given up.",
+    guard: {
+      name: "copies that JetStream does not take for duplicates",
+      shows: ["stuck"],
+      patches: [
+        {
+          file: "runtime/bus/nats-bus.ts",
+          find: "const named = again ? {} : { msgID: id };",
+          replace: "const named = { msgID: id };",
+        },
+      ],
+    },
+    async run(scene) {
+      await scene.workers(2);
+      const received = scene.wire(
+        "before",
+        scene.random.pick([
+          ["create_run", "answerer"],
+          ["deliver", "answer"],
+        ]),
+        (held, worker) => {
+          worker.kill();
+          held.cut();
+        },
+      );
+      await scene.start("asker");
+      await scene.come("a message is received", received);
       await gone(scene);
     },
   },
