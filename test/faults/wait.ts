@@ -19,24 +19,3 @@ async function attempt(condition: () => boolean | Promise<boolean>): Promise<boo
     return false;
   }
 }
-
-/** The promise, or what `late` gives if it takes too long. */
-export async function within<T, L>(ms: number, promise: Promise<T>, late: () => L): Promise<T | L> {
-  let timer: NodeJS.Timeout | undefined;
-  try {
-    return await Promise.race([
-      promise,
-      new Promise<L>((resolve, reject) => {
-        timer = setTimeout(() => {
-          try {
-            resolve(late());
-          } catch (error) {
-            reject(error instanceof Error ? error : new Error(String(error)));
-          }
-        }, ms);
-      }),
-    ]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
