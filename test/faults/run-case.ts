@@ -28,7 +28,7 @@ export async function runSeed(lane: Lane, faultCase: FaultCase, seed: number, li
       if (!(error instanceof NeverCame)) throw error;
       scene.violated("stuck", error.message);
     }
-    await settle(scene, limitMs);
+    await settle(scene, Math.max(limitMs, scene.terms.limitMs));
   } finally {
     await scene.cleanUp();
     if (scene.violations.length > 0) await lane.reset();

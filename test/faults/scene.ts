@@ -24,6 +24,8 @@ export interface Terms {
   attempts: number | null;
   /** The operator decides and answers by itself; otherwise the case does. */
   operator: boolean;
+  /** How long runs may take after the fault is over, where there are many. */
+  limitMs: number;
   /** The status that runs of a case have to reach. */
   ends: RunStatus;
 }
@@ -37,7 +39,7 @@ export class Scene {
   readonly random: Random;
   readonly runs: FaultRun[] = [];
   readonly violations: Violation[] = [];
-  readonly terms: Terms = { doubts: false, attempts: null, operator: true, ends: "finished" };
+  readonly terms: Terms = { doubts: false, attempts: null, operator: true, limitMs: 0, ends: "finished" };
   /** Where the runs are; a case may bring books of its own. */
   books: Books;
   readonly #tag: string;

@@ -3,7 +3,7 @@ import { delay } from "../wait.ts";
 
 const RUNS = 60;
 /** With so many runs at once on two cores, a worker may hear nothing for longer than the other cases' leases. */
-const SHARING = { leaseMs: 1_200 };
+const SHARING = { leaseMs: 3_000 };
 
 /** Many runs of all kinds, on workers that are killed at any time and replaced. */
 function sharing(workers: number, kills: number, guard: Guard): FaultCase {
@@ -15,6 +15,7 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
     async run(scene) {
       const { random } = scene;
       scene.terms.doubts = true;
+      scene.terms.limitMs = 60_000;
       await scene.workers(workers, SHARING);
       const agents = Array.from({ length: RUNS }, () =>
         random.pick(["clerk", "clerk", "clerk", "teller", "asker", "holder", "person"] as const),
