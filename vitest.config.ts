@@ -46,6 +46,17 @@ const projects = [
       hookTimeout: 120_000,
     },
   },
+  {
+    ...source,
+    // Servers of its own, which it kills.
+    test: {
+      ...workers,
+      name: "faults",
+      include: ["test/faults/**/*.test.ts"],
+      testTimeout: 60_000,
+      hookTimeout: 60_000,
+    },
+  },
 ];
 
 // Type tests (`*.test-d.ts`) are checked by `tsc`, with everything else.

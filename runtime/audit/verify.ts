@@ -1,6 +1,6 @@
 import { sha256 } from "../core/canonical.ts";
 import { verifyChain, type ChainFault, type StoredEvent } from "../core/chain.ts";
-import type { Database } from "../core/database.ts";
+import type { Database, Sql } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { VerifyReport } from "../core/protocol.ts";
 
@@ -46,15 +46,10 @@ export async function verify(database: Database, session: string | null): Promis
   let events = 0;
   let first: Finding | null = null;
   for (;;) {
-    const heads = await database.query<HeadRow>(
-      `select run_id, head_seq, encode(head_hash, 'hex') as head_hash from runs
-       where run_id > $1 and ($2::uuid is null or session_id = $2) order by run_id limit $3`,
-      [after, session, RUNS_A_PAGE],
-    );
+    const { heads, stored } = await readPage(database, session, after);
     if (heads.length === 0) break;
     after = heads.at(-1)?.run_id ?? after;
     runs += heads.length;
-    const stored = await readEvents(database, heads);
     for (const head of heads) {
       const chain = stored.get(head.run_id) ?? [];
       events += chain.length;
@@ -71,7 +66,24 @@ export async function verify(database: Database, session: string | null): Promis
   return { verified: firstBad === null && runs > 0, runs, events, firstBad };
 }
 
-async function readEvents(database: Database, heads: readonly HeadRow[]): Promise<Map<string, StoredEvent[]>> {
+/** Heads and events as they were at one moment: a run that goes on meanwhile has not more events than its head says. */
+function readPage(
+  database: Database,
+  session: string | null,
+  after: string,
+): Promise<{ readonly heads: readonly HeadRow[]; readonly stored: ReadonlyMap<string, StoredEvent[]> }> {
+  return database.transaction(async (sql) => {
+    await sql.query("set transaction isolation level repeatable read, read only");
+    const heads = await sql.query<HeadRow>(
+      `select run_id, head_seq, encode(head_hash, 'hex') as head_hash from runs
+       where run_id > $1 and ($2::uuid is null or session_id = $2) order by run_id limit $3`,
+      [after, session, RUNS_A_PAGE],
+    );
+    return { heads, stored: await readEvents(sql, heads) };
+  });
+}
+
+async function readEvents(database: Sql, heads: readonly HeadRow[]): Promise<Map<string, StoredEvent[]>> {
   const rows = await database.query<StoredEvent>(
     `select run_id as run, seq, type, v, at, data, salt, encode(payload_hash, 'hex') as "payloadHash", encode(hash, 'hex') as hash
      from events where run_id = any($1::uuid[]) order by run_id, seq`,

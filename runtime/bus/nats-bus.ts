@@ -111,13 +111,15 @@ export class NatsBus implements Bus {
     });
   }
 
-  async mail(message: SignedEnvelope): Promise<void> {
+  async mail(message: SignedEnvelope, again = false): Promise<void> {
     const { id, to, kind, from } = message.envelope;
     const meta = headers();
     meta.set("Signalbox-From", from);
     meta.set("Signalbox-Kind", kind);
+    // JetStream would drop a copy with the same id, although the one that it has may be with a worker that died.
+    const named = again ? {} : { msgID: id };
     const publish = (): Promise<unknown> =>
-      this.#jetstream.publish(`mail.${to}`, canonicalJson(message), { msgID: id, headers: meta });
+      this.#jetstream.publish(`mail.${to}`, canonicalJson(message), { ...named, headers: meta });
     try {
       await publish();
     } catch (error) {

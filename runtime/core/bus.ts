@@ -55,8 +55,11 @@ export const MAX_TOKEN_TEXT = 8192;
 export interface Bus {
   /** Hints that runs of an agent are ready. */
   wake(agent: string, runs: readonly string[]): void;
-  /** Publishes a message to its receiver's mail; resolves once JetStream has it. */
-  mail(message: SignedEnvelope): Promise<void>;
+  /**
+   * Publishes a message to its receiver's mail; resolves once JetStream has it. With `again`, a copy of one that was
+   * published before and has reached nobody.
+   */
+  mail(message: SignedEnvelope, again?: boolean): Promise<void>;
   /** Tells consoles what moved. Fire and forget. */
   live(notice: LiveNotice): void;
   /** Tells consoles what a model is saying. Fire and forget; the first thing to be dropped. */

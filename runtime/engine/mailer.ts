@@ -69,8 +69,8 @@ export class Mailer {
   }
 
   /** Publishes what is already in the outbox. If NATS does not take it, the sweeper sends it again. */
-  send(messages: readonly SignedEnvelope[]): void {
-    for (const message of messages) this.#bus.mail(message).catch(this.#onSendError);
+  send(messages: readonly SignedEnvelope[], again = false): void {
+    for (const message of messages) this.#bus.mail(message, again).catch(this.#onSendError);
   }
 
   /**

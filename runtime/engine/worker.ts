@@ -270,7 +270,9 @@ export class Worker {
       // Not the run's failure but this attempt's: whoever holds the lease next goes on from the record.
       onTrouble("an attempt ended early", recordableError(error), { run });
       // What could not even be read is not given back at once: the next worker would fail on it as well.
-      if (attempt) await journal.release(claim.head, { endedEarly: !this.#cutOff }).catch(() => undefined);
+      // A lease that ran out says nothing about the run.
+      const endedEarly = !this.#cutOff && !(error instanceof LeaseLostError);
+      if (attempt) await journal.release(claim.head, { endedEarly }).catch(() => undefined);
       return null;
     } finally {
       if (this.#active.get(run) === attempt) this.#active.delete(run);
@@ -346,7 +348,7 @@ export class Worker {
       await housekeeping.expireApprovals();
       await this.#fillSlots(SWEEP_GRACE_MS);
       if (take === "sound" && (await housekeeping.suspectsWait(this.#claimant.versions))) onSuspects?.();
-      mailer.send(await housekeeping.unreceivedMessages());
+      mailer.send(await housekeeping.unreceivedMessages(), true);
     } catch (error) {
       this.#options.onTrouble("sweeping", recordableError(error), {});
     }

@@ -16,6 +16,7 @@ import type { HandleServices } from "../engine/handles.ts";
 import { Mailer } from "../engine/mailer.ts";
 import { Worker } from "../engine/worker.ts";
 import { openDatabase } from "../journal/database.ts";
+import { DatabaseClock } from "../journal/database-clock.ts";
 import { createHousekeeping } from "../journal/housekeeping.ts";
 import { PostgresJournal } from "../journal/journal.ts";
 import { createTurns } from "../journal/turns.ts";
@@ -73,6 +74,11 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
   const judge = compileRuleSet(await ruleSetSource(config));
   const database = openDatabase({ url: databaseUrl, applicationName: "signalbox-worker" });
   closers.add(() => database.end());
+  const clock = await DatabaseClock.start(database, systemClock);
+  closers.add(() => {
+    clock[Symbol.dispose]();
+    return Promise.resolve();
+  });
   const bus = await NatsBus.connect({
     access: options.nats,
     name: id,
@@ -86,9 +92,9 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
   const live = announcer((session, heads) => {
     bus.live({ session, heads });
   });
-  const writer = new JournalWriter({ url: databaseUrl, clock: systemClock, onCommitted: live });
+  const writer = new JournalWriter({ url: databaseUrl, clock, onCommitted: live });
   closers.add(() => writer.close());
-  const journal = new PostgresJournal({ database, writer, clock: systemClock });
+  const journal = new PostgresJournal({ database, writer, clock });
   const housekeeping = createHousekeeping(database);
   const mailer = new Mailer({
     worker: id,
@@ -109,7 +115,7 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
     agents,
     take: options.take ?? "all",
     ...(options.onSuspects ? { onSuspects: options.onSuspects } : {}),
-    clock: systemClock,
+    clock,
     worker: id,
     limits,
     slots: options.slots ?? 20,

@@ -1,0 +1,169 @@
+import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
+import { defineAgent, defineConfig, defineTool, type SignalboxConfig } from "signalbox";
+import { z } from "zod";
+import type { BankCall, Fate } from "./bank.ts";
+
+/** How long a lease lasts: long enough for two busy cores, short enough for many seeds. */
+export const LEASE_MS = 400;
+/** For cases that no lease may run out in, however busy the machine is. */
+export const PATIENT = { leaseMs: 3_000 };
+/** How long a tool that can be asked afterwards may take. */
+export const CALL_MS = 800;
+/** How long one that cannot be asked may take: longer, because running out of it is a doubt. */
+const BLIND_CALL_MS = 3_000;
+/** For those that nobody has to ask about: no case waits for it. */
+const SAFE_CALL_MS = 10_000;
+
+const input = z.object({ id: z.string() });
+const output = z.object({ key: z.string() });
+type Context = { readonly effectId: string; readonly signal: AbortSignal };
+
+/** The agents of all cases. `bank` is where their tools call; the starter of runs, who calls nothing, gives none. */
+export function faultProject(rules: URL, bank = ""): SignalboxConfig {
+  const post = async (path: string, call: BankCall, signal: AbortSignal): Promise<unknown> => {
+    const response = await fetch(`${bank}${path}`, { method: "POST", body: JSON.stringify(call), signal });
+    return response.json();
+  };
+  const tool = (
+    name: string,
+    effect: "read" | "idempotent" | "compensatable" | "irreversible",
+    options: { readonly timeoutMs: number; readonly reconcile: boolean },
+  ) => {
+    const callOf = (id: string, key: string): BankCall => ({ id, key, kind: effect, pid: process.pid });
+    const point = async (at: "before" | "after", call: BankCall, signal: AbortSignal): Promise<void> => {
+      const { fate } = (await post(`/${at}`, call, signal)) as { fate: Fate };
+      // The process is gone before this returns: nothing of it runs on.
+      if (fate === "die") process.kill(process.pid, "SIGKILL");
+    };
+    return defineTool({
+      name,
+      effect,
+      input,
+      output,
+      timeoutMs: options.timeoutMs,
+      run: async ({ id }: { id: string }, { effectId, signal }: Context) => {
+        const call = callOf(id, effectId);
+        await point("before", call, signal);
+        const acted = (await post("/act", call, signal)) as { key: string };
+        await point("after", call, signal);
+        return acted;
+      },
+      ...(options.reconcile
+        ? {
+            reconcile: async ({ id }: { id: string }, { effectId, signal }: Context) => {
+              const { found } = (await post("/find", callOf(id, effectId), signal)) as { found: boolean };
+              return found ? { key: effectId } : null;
+            },
+          }
+        : {}),
+    });
+  };
+  const asked = { timeoutMs: CALL_MS, reconcile: true };
+  const look = tool("bank.look", "read", { timeoutMs: SAFE_CALL_MS, reconcile: false });
+  const upsert = tool("bank.upsert", "idempotent", { timeoutMs: SAFE_CALL_MS, reconcile: false });
+  const book = tool("bank.book", "compensatable", asked);
+  const pay = tool("bank.pay", "irreversible", asked);
+  const held = tool("bank.held", "irreversible", asked);
+  const wire = tool("bank.wire", "irreversible", { timeoutMs: BLIND_CALL_MS, reconcile: false });
+
+  const State = Annotation.Root({ id: Annotation<string>(), key: Annotation<string>() });
+  type Step = (id: string) => Promise<{ key: string }>;
+  /** One node after the other, each with one call. */
+  const chain = (steps: Readonly<Record<string, Step>>) => {
+    const graph = new StateGraph(State);
+    const names = Object.keys(steps);
+    for (const [name, step] of Object.entries(steps)) graph.addNode(name, ({ id }) => step(id));
+    // The names are the graph's own, which its type does not know.
+    const edges = graph as unknown as { addEdge(from: string, to: string): unknown };
+    [START, ...names].forEach((name, i) => edges.addEdge(name, names[i] ?? END));
+    return graph;
+  };
+
+  const clerk = defineAgent({
+    name: "clerk",
+    state: State,
+    tools: { look, upsert, book, pay },
+    graph: ({ tools }) =>
+      chain({
+        look: (id) => tools.look({ id }),
+        upsert: (id) => tools.upsert({ id: `${id}:upsert` }),
+        book: (id) => tools.book({ id: `${id}:book` }),
+        pay: (id) => tools.pay({ id: `${id}:pay` }),
+      }),
+  });
+  const teller = defineAgent({
+    name: "teller",
+    state: State,
+    tools: { wire, upsert },
+    graph: ({ tools }) =>
+      chain({ wire: (id) => tools.wire({ id: `${id}:wire` }), upsert: (id) => tools.upsert({ id: `${id}:upsert` }) }),
+  });
+  const answerer = defineAgent({
+    name: "answerer",
+    state: State,
+    tools: { pay },
+    graph: ({ tools }) => chain({ pay: (id) => tools.pay({ id: `${id}:answer` }) }),
+  });
+  const asker = defineAgent({
+    name: "asker",
+    state: State,
+    tools: { pay },
+    agents: { answerer },
+    graph: ({ tools, agents }) =>
+      chain({
+        ask: async (id) => ({ key: (await agents.answerer.ask({ id })).key }),
+        pay: (id) => tools.pay({ id: `${id}:pay` }),
+      }),
+  });
+  const both = defineAgent({
+    name: "both",
+    state: State,
+    tools: { pay },
+    agents: { answerer },
+    graph: ({ tools, agents }) =>
+      chain({
+        ask: async (id) => {
+          const answers = await Promise.all(["1", "2"].map((n) => agents.answerer.ask({ id: `${id}.${n}` })));
+          return { key: answers.map(({ key }) => key).join("+") };
+        },
+        pay: (id) => tools.pay({ id: `${id}:pay` }),
+      }),
+  });
+  const holder = defineAgent({
+    name: "holder",
+    state: State,
+    tools: { held },
+    graph: ({ tools }) => chain({ held: (id) => tools.held({ id: `${id}:held` }) }),
+  });
+  const person = defineAgent({
+    name: "person",
+    state: State,
+    tools: { pay },
+    graph: ({ tools, human }) =>
+      chain({
+        ask: (id) => human.ask({ question: `What of ${id}?`, pool: "finance", answer: z.object({ key: z.string() }) }),
+        pay: (id) => tools.pay({ id: `${id}:pay` }),
+      }),
+  });
+  return defineConfig({ agents: [clerk, teller, answerer, asker, both, holder, person], rules: [rules] });
+}
+
+export type AgentName = "clerk" | "teller" | "asker" | "both" | "holder" | "person";
+
+/** What must have happened outside, once each, when a run of the agent has finished. */
+export function expectedOf(agent: AgentName, id: string): string[] {
+  switch (agent) {
+    case "clerk":
+      return [`${id}:upsert`, `${id}:book`, `${id}:pay`];
+    case "teller":
+      return [`${id}:wire`, `${id}:upsert`];
+    case "asker":
+      return [`${id}:answer`, `${id}:pay`];
+    case "both":
+      return [`${id}.1:answer`, `${id}.2:answer`, `${id}:pay`];
+    case "holder":
+      return [`${id}:held`];
+    case "person":
+      return [`${id}:pay`];
+  }
+}

@@ -1,0 +1,73 @@
+import { symlinkSync } from "node:fs";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+export const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** One exact change of one file of the source: what a guard does is taken out. */
+export interface Patch {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+/** What a worker of the fault cases is started from: the whole of it in one file, which loads in a third of the time. */
+export interface Bundle extends AsyncDisposable {
+  readonly path: string;
+}
+
+/** Bundles the worker of the source at `root`. */
+export async function bundleWorker(root = ROOT): Promise<Bundle> {
+  const folder = await mkdtemp(join(tmpdir(), "signalbox-faults-worker-"));
+  // Cedar's wasm is read from beside its own file.
+  symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+  const path = join(folder, "worker.mjs");
+  await build({
+    absWorkingDir: root,
+    entryPoints: [join(root, "test/faults/worker-process.ts")],
+    outfile: path,
+    bundle: true,
+    platform: "node",
+    format: "esm",
+    target: "node20",
+    conditions: ["signalbox-source", "module"],
+    external: ["@cedar-policy/cedar-wasm", "pg-native"],
+    banner: {
+      js: 'import { createRequire as requireOf } from "node:module"; const require = requireOf(import.meta.url);',
+    },
+    logLevel: "error",
+  });
+  return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
+}
+
+/** What a worker is made of. */
+const SOURCES = ["runtime", "agents", "tools", "memory", "console/server", "test", "package.json", "tsconfig.json"];
+
+/**
+ * Bundles a worker from a copy of the source with these changes.
+ *
+ * @throws if a patch's text is not in its file exactly once: then the source has changed, and the patch has to follow.
+ */
+export async function bundlePatched(patches: readonly Patch[]): Promise<Bundle> {
+  const copy = await mkdtemp(join(tmpdir(), "signalbox-faults-source-"));
+  try {
+    for (const source of SOURCES) await cp(join(ROOT, source), join(copy, source), { recursive: true });
+    symlinkSync(join(ROOT, "node_modules"), join(copy, "node_modules"));
+    for (const { file, find, replace } of patches) {
+      const text = await readFile(join(copy, file), "utf8");
+      const found = text.split(find).length - 1;
+      if (found !== 1)
+        throw new Error(`The text to take out of ${file} is there ${String(found)} times, not once:\n${find}`);
+      await writeFile(
+        join(copy, file),
+        text.replace(find, () => replace),
+      );
+    }
+    return await bundleWorker(copy);
+  } finally {
+    await rm(copy, { recursive: true, force: true });
+  }
+}

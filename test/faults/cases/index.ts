@@ -1,0 +1,23 @@
+import type { FaultCase } from "../case.ts";
+import { clocks } from "./clocks.ts";
+import { disk } from "./disk.ts";
+import { kills } from "./kills.ts";
+import { leases } from "./leases.ts";
+import { nats } from "./nats.ts";
+import { postgres } from "./postgres.ts";
+import { shared } from "./shared.ts";
+import { stopping } from "./stopping.ts";
+import { waits } from "./waits.ts";
+
+/** All cases, in the order in which they are run. */
+export const CASES: readonly FaultCase[] = [
+  ...kills,
+  ...waits,
+  ...leases,
+  ...nats,
+  ...postgres,
+  ...clocks,
+  ...disk,
+  ...stopping,
+  ...shared,
+];

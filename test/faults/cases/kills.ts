@@ -1,0 +1,224 @@
+import { CALL_MS } from "../agents.ts";
+import type { FaultCase, Guard } from "../case.ts";
+import type { Scene, FaultRun } from "../scene.ts";
+import { delay } from "../wait.ts";
+
+const CLAIMS_LEFT_BEHIND = {
+  file: "runtime/journal/sql.ts",
+  find: "select run_id from left_behind union all select run_id from ready limit $4",
+  replace: "select run_id from ready limit $4",
+};
+
+/** What to take out so that nobody goes on with what a dead worker held. */
+export const LEFT_BEHIND: Guard = {
+  name: "expired leases are claimed by whoever looks",
+  shows: ["stuck"],
+  patches: [
+    CLAIMS_LEFT_BEHIND,
+    {
+      file: "runtime/journal/sql.ts",
+      find: "or (status = 'running' and lease_until < clock_timestamp()))",
+      replace: ")",
+    },
+  ],
+};
+
+/** Some company, so that the harm also meets runs that it was not meant for. */
+function company(scene: Scene): Promise<FaultRun[]> {
+  return scene.startAll(...scene.random.shuffled(["clerk", "teller"] as const).slice(0, scene.random.between(0, 2)));
+}
+
+/** Waits until a worker is gone. The other one goes on with what it held. */
+export async function gone(scene: Scene): Promise<void> {
+  await scene.until("a worker is gone", () => scene.lane.workers.some(({ alive }) => !alive));
+}
+
+export const kills: readonly FaultCase[] = [
+  {
+    name: "kill -9 before a call",
+    promise: "A call whose intent is on record and that never left is made once, by whoever comes next.",
+    guard: LEFT_BEHIND,
+    provenInTests: true,
+    async run(scene) {
+      scene.terms.doubts = true;
+      await scene.workers(2);
+      const run = await scene.start("clerk");
+      void scene.at("before", run, () => "die", scene.random.pick([":upsert", ":book", ":pay"]));
+      await company(scene);
+      await gone(scene);
+    },
+  },
+  {
+    name: "kill -9 while the intent is on its way",
+    promise: "Nothing is called before its intent is on disk: a call that is not on record was not made.",
+    guard: {
+      name: "the intent before the call",
+      shows: ["duplicated"],
+      patches: [
+        {
+          file: "runtime/engine/make-call.ts",
+          find: `  await attempt.append([{ type: "effect_intended", data }], { views }).durable;
+  return makeCall(`,
+          replace: `  attempt.append([{ type: "effect_intended", data }], { views });
+  return makeCall(`,
+        },
+      ],
+    },
+    async run(scene) {
+      await scene.workers(2);
+      const called = scene.bank.once(
+        "after",
+        ({ id }) => id.endsWith(":book") || id.endsWith(":pay"),
+        () => "go",
+      );
+      const sent = scene.wire("before", ["effect_intended", scene.random.pick(["bank.book", "bank.pay"])]);
+      await scene.start("clerk");
+      const { held, worker } = await scene.come("an intent is sent", sent);
+      // A call that does not wait for its intent needs a moment to get through.
+      await Promise.race([called, delay(scene.random.between(20, 60))]);
+      worker.kill();
+      held.cut();
+      await gone(scene);
+    },
+  },
+  {
+    name: "kill -9 during a call",
+    promise: "A call that takes effect after its worker has died, within its tool's time, is found and not repeated.",
+    guard: {
+      name: '"it did not happen" only after lease and timeout',
+      shows: ["duplicated"],
+      patches: [
+        {
+          file: "runtime/engine/investigate.ts",
+          find: 'if (attempt.clock.now() >= settledAt) return { kind: "not_made", why };',
+          replace: 'if (settledAt > 0) return { kind: "not_made", why };',
+        },
+      ],
+    },
+    async run(scene) {
+      await scene.workers(2);
+      const run = await scene.start("clerk");
+      const action = scene.random.pick([":book", ":pay"]);
+      const { held, release } = scene.hold("arrived", run, action);
+      const call = await scene.come("the call arrives", held);
+      // Later than its tool's time it may not take effect: against that nothing can be done from here.
+      const late = delay(CALL_MS - 100);
+      const asked = scene.bank.once(
+        "find",
+        ({ key }) => key === call.key,
+        () => "go",
+      );
+      scene.workerOf(call).kill();
+      await Promise.race([asked.then(() => delay(scene.random.between(5, 40))), late]);
+      release();
+    },
+  },
+  {
+    name: "kill -9 after an idempotent call",
+    promise: "An idempotent call is made again under the same key, so that it counts once.",
+    guard: {
+      name: "the same idempotency key in every attempt",
+      shows: ["duplicated"],
+      patches: [
+        {
+          file: "runtime/engine/make-call.ts",
+          find: 'return repeat(execution, call, proposal, id, "crash");',
+          replace: 'return repeat(execution, call, proposal, crypto.randomUUID(), "crash");',
+        },
+      ],
+    },
+    async run(scene) {
+      scene.terms.doubts = true;
+      await scene.workers(2);
+      const run = await scene.start(scene.random.pick(["clerk", "teller"]));
+      void scene.at("after", run, () => "die", ":upsert");
+      await company(scene);
+      await gone(scene);
+    },
+  },
+  {
+    name: "kill -9 after a call that can be looked up",
+    promise: "A call whose tool has reconcile happens exactly once, although its end was not recorded.",
+    guard: {
+      name: "reconcile before a call is repeated",
+      shows: ["duplicated"],
+      patches: [
+        {
+          file: "runtime/engine/make-call.ts",
+          find: 'if (repeatable(call)) return repeat(execution, call, proposal, id, "crash");',
+          replace: 'if (repeatable(call) || call.reconcile) return repeat(execution, call, proposal, id, "crash");',
+        },
+      ],
+    },
+    async run(scene) {
+      scene.terms.doubts = true;
+      await scene.workers(2);
+      const run = await scene.start("clerk");
+      void scene.at("after", run, () => "die", scene.random.pick([":book", ":pay"]));
+      await company(scene);
+      await gone(scene);
+    },
+  },
+  {
+    name: "kill -9 around a call that cannot be looked up",
+    promise: "An irreversible call without reconcile is never repeated on a guess: it is in doubt until a person says.",
+    guard: {
+      name: "doubt where a tool cannot be asked",
+      shows: ["duplicated"],
+      patches: [
+        {
+          file: "runtime/engine/investigate.ts",
+          find: "  if (!reconcile) {\n",
+          replace: '  if (!reconcile) return { kind: "not_made", why: "crash" };\n  if (!reconcile) {\n',
+        },
+      ],
+    },
+    async run(scene) {
+      scene.terms.doubts = true;
+      await scene.workers(2);
+      const run = await scene.start("teller");
+      void scene.at(scene.random.pick(["before", "after", "after"]), run, () => "die", ":wire");
+      await gone(scene);
+    },
+  },
+  {
+    name: "kill -9 after the record, before the next step",
+    promise: "A call whose end is on record is not made again, and nobody is asked about it.",
+    guard: {
+      name: "a recorded end is what a later attempt gets",
+      shows: ["lost", "stuck"],
+      patches: [
+        {
+          file: "runtime/core/run-record.ts",
+          find: '    case "effect_finished": {\n',
+          replace: '    case "effect_finished": {\n      if (event.data.via === "call") return;\n',
+        },
+      ],
+    },
+    async run(scene) {
+      await scene.workers(2, { leaseMs: 1_000 });
+      const run = scene.start("teller");
+      await scene.come(
+        "the end is committed",
+        scene.wire("after", ["effect_finished"], (_, worker) => worker.kill()),
+      );
+      await run;
+      await gone(scene);
+    },
+  },
+  {
+    name: "kill -9 of a worker whose claim's reply is lost",
+    promise: "A run that was claimed by a worker that never heard of it is not lost.",
+    guard: LEFT_BEHIND,
+    async run(scene) {
+      await scene.workers(2);
+      const claimed = scene.wire("after", ["claim_runs"], (held, worker) => {
+        held.cut();
+        worker.kill();
+      });
+      await scene.startAll("clerk", "clerk");
+      await scene.come("a claim is answered", claimed);
+      await gone(scene);
+    },
+  },
+];

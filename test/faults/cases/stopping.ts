@@ -1,0 +1,60 @@
+import { PATIENT } from "../agents.ts";
+import type { FaultCase } from "../case.ts";
+import { delay } from "../wait.ts";
+
+export const stopping: readonly FaultCase[] = [
+  {
+    name: "SIGTERM during a call",
+    promise: "A worker that is told to stop lets its calls come back and records them, and then ends.",
+    guard: {
+      name: "waiting for what is under way",
+      shows: ["lost"],
+      patches: [
+        {
+          file: "runtime/engine/worker.ts",
+          find: "if (!(await within(drainMs, this.#idle()))) {",
+          replace: "if (!(await within(0 * drainMs, this.#idle()))) {",
+        },
+      ],
+    },
+    async run(scene) {
+      await scene.workers(2, PATIENT);
+      scene.terms.attempts = 1;
+      const run = await scene.start("teller");
+      const { held, release } = scene.hold(scene.random.pick(["arrived", "acted"]), run, ":wire");
+      const call = await scene.come("the call arrives", held);
+      const worker = scene.workerOf(call);
+      worker.terminate();
+      await delay(scene.random.between(30, 300));
+      release();
+      const status = await scene.come("the worker ends", worker.exited);
+      if (status !== 0) scene.violated("stuck", `a worker that was told to stop ended with ${String(status)}`);
+    },
+  },
+  {
+    name: "a second SIGTERM at once",
+    promise: "A worker that is told twice ends at once, and that is as safe as any crash.",
+    guard: {
+      name: "reconcile before a call is repeated",
+      shows: ["duplicated"],
+      patches: [
+        {
+          file: "runtime/engine/make-call.ts",
+          find: 'if (repeatable(call)) return repeat(execution, call, proposal, id, "crash");',
+          replace: 'if (repeatable(call) || call.reconcile) return repeat(execution, call, proposal, id, "crash");',
+        },
+      ],
+    },
+    async run(scene) {
+      await scene.workers(2);
+      const run = await scene.start("clerk");
+      const { held, release } = scene.hold("acted", run, scene.random.pick([":book", ":pay"]));
+      const worker = scene.workerOf(await scene.come("the call is made", held));
+      worker.terminate();
+      await delay(scene.random.between(5, 60));
+      worker.terminate();
+      await scene.come("the worker ends at once", worker.exited, 2_000);
+      release();
+    },
+  },
+];

@@ -1,0 +1,36 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bundleWorker, type Bundle } from "./bundle.ts";
+import { CASES } from "./cases/index.ts";
+import { Lane } from "./lane.ts";
+import { proveGuard, runSeed } from "./run-case.ts";
+
+// One seed of each case, so that no change breaks one unseen. `npm run test:faults` has many seeds and all guards.
+const SEED = 1;
+
+let bundle: Bundle;
+let lane: Lane;
+
+beforeAll(async () => {
+  bundle = await bundleWorker();
+  lane = await Lane.open(bundle.path);
+});
+afterAll(async () => {
+  await lane[Symbol.asyncDispose]();
+  await bundle[Symbol.asyncDispose]();
+});
+
+describe("nothing is lost, doubled or stuck, and the chain verifies", () => {
+  test.each(CASES.filter(({ long }) => long !== true))("$name - $promise", async (faultCase) => {
+    const again = `npm run test:faults -- --case ${JSON.stringify(faultCase.name)} --seed ${String(SEED)}`;
+    const result = await runSeed(lane, faultCase, SEED);
+    if (result.skipped === null) expect(result.violations, again).toEqual([]);
+  });
+});
+
+describe("without its guard the case fails", () => {
+  const proven = CASES.filter(({ provenInTests }) => provenInTests === true);
+  test.each(proven)("$name", async (faultCase) => {
+    const proof = await proveGuard(lane, faultCase, bundle.path);
+    expect(proof).toMatchObject({ skipped: null, seen: { what: expect.any(String) as string } });
+  });
+});

@@ -1,0 +1,126 @@
+/**
+ * `npm run test:faults`: harm to real processes, at named points, from printed seeds.
+ *
+ * A case (see `case.ts`) is an entry in a file of `cases/`: a name, the sentence that it holds Signalbox to, what it
+ * does, and its guard. What it does: it starts workers and runs (`scene.workers`, `scene.start`), waits for a named
+ * point (`scene.at` and `scene.hold`: where a tool's call stands; `scene.wire`: what a worker says to Postgres), and
+ * kills, freezes, cuts, restarts or wipes. Everything random comes from `scene.random`. When it returns, the fault is
+ * over: the runner waits until all has come to its end, with an operator who decides, answers and settles doubts by
+ * what the bank says, and then compares the bank's count with what was to happen, and verifies the record.
+ *
+ * To add one: write the entry, run it with `--case NAME --seeds 20`, then with `--guards`. Its guard is what makes it
+ * pass, as exact changes of the source that take that out; a worker made of the changed source has to be seen failing,
+ * in the way that `shows` names. If it is not seen, the case is not sharp enough. A text that is not found exactly
+ * once is an error: then the source has moved on, and the patch has to follow. `FAULTS_LOG=warn` shows what workers say.
+ */
+import { parseArgs } from "node:util";
+import { bundleWorker } from "./bundle.ts";
+import type { FaultCase, ViolationKind } from "./case.ts";
+import { CASES } from "./cases/index.ts";
+import { Lane } from "./lane.ts";
+import { proveGuard, runSeed } from "./run-case.ts";
+
+const { values } = parseArgs({
+  options: {
+    /** How many seeds of each case. */
+    seeds: { type: "string", default: "3" },
+    /** One seed only: repeats it. */
+    seed: { type: "string" },
+    /** Only cases whose name holds this. */
+    case: { type: "string", default: "" },
+    /** Also shows each case failing with its guard taken out. */
+    guards: { type: "boolean", default: false },
+    /** Nothing on standard output but the last line. */
+    json: { type: "boolean", default: false },
+    /** How many cases run at once, each on servers of its own. */
+    lanes: { type: "string", default: "2" },
+  },
+});
+
+const tally: Record<ViolationKind, number> = { lost: 0, duplicated: 0, stuck: 0, unverified: 0 };
+let seedsRun = 0;
+let guardsProven = 0;
+let unproven = 0;
+const say = (text: string): void => {
+  if (values.json) process.stderr.write(`${text}\n`);
+  else console.log(text);
+};
+
+const cases = CASES.filter(({ name }) => name.includes(values.case));
+const seeds =
+  values.seed === undefined ? Array.from({ length: Number(values.seeds) }, (_, i) => i + 1) : [Number(values.seed)];
+const ran = new Set<string>();
+const startedAt = performance.now();
+
+async function seedsOf(lane: Lane, faultCase: FaultCase): Promise<void> {
+  const began = performance.now();
+  let bad = 0;
+  for (const seed of seeds) {
+    const result = await runSeed(lane, faultCase, seed);
+    if (result.skipped !== null) {
+      say(`skip  ${faultCase.name}: ${result.skipped}`);
+      return;
+    }
+    seedsRun++;
+    if (result.violations.length === 0) continue;
+    bad++;
+    for (const { kind, what } of result.violations) {
+      tally[kind]++;
+      say(`      ${kind}: ${what}`);
+    }
+    say(`      again: npm run test:faults -- --case ${JSON.stringify(faultCase.name)} --seed ${String(seed)}`);
+  }
+  ran.add(faultCase.name);
+  const seconds = (performance.now() - began) / 1000;
+  say(
+    `${bad === 0 ? "ok  " : "FAIL"}  ${faultCase.name}: ${String(seeds.length)} seeds in ${seconds.toFixed(1)} s (${(seconds / seeds.length).toFixed(2)} s each)`,
+  );
+}
+
+async function guardOf(lane: Lane, faultCase: FaultCase, bundle: string): Promise<void> {
+  const { guard, name } = faultCase;
+  if ("none" in guard) {
+    say(`      no guard  ${name}: ${guard.none}`);
+    return;
+  }
+  const proof = await proveGuard(lane, faultCase, bundle);
+  if (proof.skipped !== null) say(`skip  guard of ${name}: ${proof.skipped}`);
+  else if (proof.seen) {
+    guardsProven++;
+    say(
+      `seen  without "${guard.name}" (${name}), seed ${String(proof.seeds)}: ${proof.seen.kind}: ${proof.seen.what.slice(0, 160)}`,
+    );
+  } else {
+    unproven++;
+    say(`BLIND without "${guard.name}" (${name}): nothing seen in ${String(proof.seeds)} seeds`);
+  }
+}
+
+const lanes = new Set<Lane>();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    // The servers are children of nobody else.
+    void Promise.allSettled([...lanes].map((lane) => lane[Symbol.asyncDispose]())).then(() => process.exit(130));
+  });
+}
+
+{
+  await using bundle = await bundleWorker();
+  const queue = cases.map((faultCase) => async (lane: Lane): Promise<void> => {
+    await seedsOf(lane, faultCase);
+    if (values.guards) await guardOf(lane, faultCase, bundle.path);
+  });
+  const count = Math.max(1, Math.min(Number(values.lanes), queue.length));
+  await Promise.all(
+    Array.from({ length: count }, async () => {
+      await using lane = await Lane.open(bundle.path);
+      lanes.add(lane);
+      for (let next = queue.shift(); next; next = queue.shift()) await next(lane);
+    }),
+  );
+}
+say(`${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
+console.log(JSON.stringify({ cases: ran.size, seeds: seedsRun, ...tally, guardsProven }));
+const bad = Object.values(tally).some((count) => count > 0) || unproven > 0;
+// NATS's client may still try to reach a server that is gone.
+process.exit(bad ? 1 : 0);

@@ -1,0 +1,67 @@
+import { bundlePatched } from "./bundle.ts";
+import { SkipCase, type FaultCase, type Violation } from "./case.ts";
+import type { Lane } from "./lane.ts";
+import { Random } from "./random.ts";
+import { NeverCame, Scene } from "./scene.ts";
+import { settle } from "./settle.ts";
+
+/** How long runs may take after the fault is over. */
+const LIMIT_MS = 25_000;
+/** The same where the guard is out, and what is stuck is what is looked for. */
+const LIMIT_WITHOUT_GUARD_MS = 6_000;
+/** How many seeds may be tried until a case shows that its guard is out. */
+const SEEDS_WITHOUT_GUARD = 6;
+
+export type SeedResult =
+  { readonly skipped: string } | { readonly skipped: null; readonly violations: readonly Violation[] };
+
+/** Runs one seed of a case: what it does, and what is wrong afterwards. */
+export async function runSeed(lane: Lane, faultCase: FaultCase, seed: number, limitMs = LIMIT_MS): Promise<SeedResult> {
+  // The bank remembers: what is run twice, with its guard and without, must not meet itself there.
+  const tag = `${faultCase.name}#${String(seed)}/${String(lane.nextScene())}`;
+  const scene = new Scene(lane, new Random(seed * 7_919 + hash(faultCase.name)), tag);
+  try {
+    try {
+      await faultCase.run(scene);
+    } catch (error) {
+      if (error instanceof SkipCase) return { skipped: error.message };
+      if (!(error instanceof NeverCame)) throw error;
+      scene.violated("stuck", error.message);
+    }
+    await settle(scene, Math.max(limitMs, scene.terms.limitMs));
+  } finally {
+    await scene.cleanUp();
+    if (scene.violations.length > 0) await lane.reset();
+    else await lane.tidy();
+  }
+  return { skipped: null, violations: scene.violations };
+}
+
+export type GuardProof =
+  { readonly skipped: string } | { readonly skipped: null; readonly seen: Violation | null; readonly seeds: number };
+
+/** Runs a case without its guard, and tells what it saw of that. */
+export async function proveGuard(lane: Lane, faultCase: FaultCase, normal: string): Promise<GuardProof> {
+  const { guard } = faultCase;
+  if ("none" in guard) return { skipped: guard.none };
+  await using patched = await bundlePatched(guard.patches);
+  await lane.use(patched.path);
+  try {
+    for (let seed = 1; seed <= SEEDS_WITHOUT_GUARD; seed++) {
+      const result = await runSeed(lane, faultCase, seed, LIMIT_WITHOUT_GUARD_MS);
+      if (result.skipped !== null) return { skipped: result.skipped };
+      const seen = result.violations.find(({ kind }) => guard.shows.includes(kind));
+      if (seen) return { skipped: null, seen, seeds: seed };
+    }
+    return { skipped: null, seen: null, seeds: SEEDS_WITHOUT_GUARD };
+  } finally {
+    await lane.reset();
+    await lane.use(normal);
+  }
+}
+
+function hash(text: string): number {
+  let sum = 17;
+  for (const char of text) sum = (Math.imul(sum, 31) + (char.codePointAt(0) ?? 0)) >>> 0;
+  return sum;
+}

@@ -1,0 +1,224 @@
+import { startRun } from "../../runtime/platform/start-run.ts";
+import type { RunStatus } from "../../runtime/core/events.ts";
+import { expectedOf, type AgentName } from "./agents.ts";
+import type { Bank, BankCall, Fate, Point } from "./bank.ts";
+import type { Violation, ViolationKind } from "./case.ts";
+import type { Books, Lane } from "./lane.ts";
+import type { Held } from "./postgres-proxy.ts";
+import type { Random } from "./random.ts";
+import { holds } from "./wait.ts";
+import type { WorkerOrders } from "./worker-process.ts";
+import type { FaultWorker } from "./workers.ts";
+
+export interface FaultRun {
+  readonly run: string;
+  readonly agent: AgentName;
+  readonly id: string;
+}
+
+/** What a case does not promise, or promises beyond the usual. */
+export interface Terms {
+  /** An irreversible call without `reconcile` may be in doubt; the operator then settles it by what the bank says. */
+  doubts: boolean;
+  /** How many attempts each run takes exactly, where the case promises that. */
+  attempts: number | null;
+  /** The operator decides and answers by itself; otherwise the case does. */
+  operator: boolean;
+  /** How long runs may take after the fault is over, where there are many. */
+  limitMs: number;
+  /** The status that runs of a case have to reach. */
+  ends: RunStatus;
+}
+
+/** How long a condition that the case itself brings about may take. */
+const STEP_MS = 15_000;
+
+/** One seed of one case: the runs that it starts, the harm that it does, and what it promises of them. */
+export class Scene {
+  readonly lane: Lane;
+  readonly random: Random;
+  readonly runs: FaultRun[] = [];
+  readonly violations: Violation[] = [];
+  readonly terms: Terms = { doubts: false, attempts: null, operator: true, limitMs: 0, ends: "finished" };
+  /** Where the runs are; a case may bring books of its own. */
+  books: Books;
+  readonly #tag: string;
+  #started = 0;
+  readonly #cleanups: (() => Promise<void> | void)[] = [];
+
+  constructor(lane: Lane, random: Random, tag: string) {
+    this.lane = lane;
+    this.random = random;
+    this.books = lane.books;
+    this.#tag = tag;
+  }
+
+  get bank(): Bank {
+    return this.lane.bank;
+  }
+
+  violated(kind: ViolationKind, what: string): void {
+    this.violations.push({ kind, what });
+  }
+
+  /** Done at the end of the seed, whatever became of it. */
+  cleanup(what: () => Promise<void> | void): void {
+    this.#cleanups.push(what);
+  }
+
+  async cleanUp(): Promise<void> {
+    for (const what of this.#cleanups.splice(0).reverse()) await what();
+  }
+
+  /** So many workers that run well and were told this, and no other. */
+  workers(count: number, orders: Partial<WorkerOrders> = {}): Promise<FaultWorker[]> {
+    return this.lane.exactly(count, orders);
+  }
+
+  async worker(orders: Partial<WorkerOrders> = {}): Promise<FaultWorker> {
+    const [worker] = await this.workers(1, orders);
+    if (!worker) throw new Error("There is no worker.");
+    return worker;
+  }
+
+  /** The worker with this process. */
+  workerOf({ pid }: Pick<BankCall, "pid">): FaultWorker {
+    const worker = this.lane.workers.find((candidate) => candidate.pid === pid);
+    if (!worker) throw new Error(`There is no worker with the process ${String(pid)}.`);
+    return worker;
+  }
+
+  /**
+   * The first worker that sends this to Postgres is stopped there, see {@link PostgresProxy}; `hit` is called before
+   * anything goes on.
+   */
+  async wire(
+    side: "before" | "after",
+    needles: readonly string[],
+    hit: (held: Held, worker: FaultWorker) => void = () => undefined,
+  ): Promise<{ readonly held: Held; readonly worker: FaultWorker }> {
+    return new Promise((resolve) => {
+      let first = true;
+      for (const worker of this.lane.workers) {
+        void worker.proxy.once(side, needles, (held) => {
+          if (!first) {
+            held.forward();
+            return;
+          }
+          first = false;
+          hit(held, worker);
+          resolve({ held, worker });
+        });
+      }
+    });
+  }
+
+  /** A worker beside those that run. */
+  another(orders: Partial<WorkerOrders> = {}): Promise<FaultWorker> {
+    return this.lane.add(orders);
+  }
+
+  async start(agent: AgentName): Promise<FaultRun> {
+    const id = `${this.#tag}.${String(this.#started++)}`;
+    const { journal } = this.books;
+    const { bus, project } = this.lane;
+    const startedBy = { kind: "person", id: "ada" } as const;
+    const { run } = await startRun(
+      { journal, bus, config: project, versions: this.lane.versions },
+      { agent, input: { id }, startedBy },
+    );
+    const started = { run, agent, id };
+    this.runs.push(started);
+    return started;
+  }
+
+  startAll(...agents: readonly AgentName[]): Promise<FaultRun[]> {
+    return Promise.all(agents.map((agent) => this.start(agent)));
+  }
+
+  /** A call of this run at this point meets this fate. */
+  at(point: Point, { id }: FaultRun, fate: (call: BankCall) => Promise<Fate> | Fate, action = ""): Promise<BankCall> {
+    return this.bank.once(point, (call) => call.id.startsWith(id) && call.id.endsWith(action), fate);
+  }
+
+  /** Any call of any run, at this point, of those that match: it is held until `release`. */
+  hold(
+    point: Point,
+    run: FaultRun,
+    action = "",
+  ): { readonly held: Promise<BankCall>; readonly release: (fate?: Fate) => void } {
+    let release: (fate?: Fate) => void = () => undefined;
+    const fate = new Promise<Fate>((resolve) => {
+      release = (given = "go") => {
+        resolve(given);
+      };
+    });
+    this.cleanup(() => {
+      release();
+    });
+    return {
+      held: this.at(point, run, () => fate, action),
+      release: (given) => {
+        release(given);
+      },
+    };
+  }
+
+  async status(run: FaultRun): Promise<RunStatus | undefined> {
+    const [row] = await this.books.database.query<{ status: RunStatus }>("select status from runs where run_id = $1", [
+      run.run,
+    ]);
+    return row?.status;
+  }
+
+  reach(run: FaultRun, ...statuses: readonly RunStatus[]): Promise<void> {
+    return this.until(`${run.agent} is ${statuses.join(" or ")}`, async () => {
+      const status = await this.status(run);
+      return status !== undefined && statuses.includes(status);
+    });
+  }
+
+  /** Waits for something that the case itself needs; if it never comes, the case is stuck. */
+  async until(what: string, condition: () => boolean | Promise<boolean>, withinMs = STEP_MS): Promise<void> {
+    if (!(await holds(condition, withinMs))) throw new NeverCame(what);
+  }
+
+  /** Waits for a promise of the case; if it never settles, the case is stuck. */
+  async come<T>(what: string, promise: Promise<T>, withinMs = STEP_MS): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        reject(new NeverCame(what));
+      }, withinMs);
+    });
+    try {
+      return await Promise.race([promise, late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Waits until a worker has been told what became of its leases since now. */
+  async sees(worker: FaultWorker): Promise<void> {
+    const { database } = this.books;
+    const [now] = await database.query<{ at: Date }>("select clock_timestamp() as at");
+    await this.until("a worker sees what became of its leases", async () => {
+      const [row] = await database.query<{ alive: boolean }>(
+        "select bool_or(seen_at > $2) as alive from workers where worker_id like $1",
+        [`worker-${String(worker.pid)}-%`, now?.at],
+      );
+      return row?.alive === true;
+    });
+  }
+
+  expected(): Map<string, FaultRun> {
+    return new Map(this.runs.flatMap((run) => expectedOf(run.agent, run.id).map((id) => [id, run] as const)));
+  }
+}
+
+/** What a case waited for did not come. */
+export class NeverCame extends Error {
+  constructor(what: string) {
+    super(`it never came that ${what}`);
+  }
+}

@@ -1,0 +1,117 @@
+import { verify } from "../../runtime/audit/verify.ts";
+import { ENDED_STATUSES, type RunStatus } from "../../runtime/core/events.ts";
+import { operate } from "./operator.ts";
+import type { Scene } from "./scene.ts";
+import { delay } from "./wait.ts";
+
+interface RunRow {
+  readonly run: string;
+  readonly session: string;
+  readonly agent: string;
+  readonly status: RunStatus;
+}
+
+/** Lets everything come to its end, with an operator who does what is asked, and finds what is wrong. */
+export async function settle(scene: Scene, limitMs: number): Promise<void> {
+  const deadline = performance.now() + limitMs;
+  let open = "nothing could be asked of the database";
+  while (performance.now() < deadline) {
+    try {
+      await operate(scene);
+      open = await whatIsOpen(scene);
+    } catch (error) {
+      open = error instanceof Error ? error.message : String(error);
+    }
+    if (open === "") break;
+    await delay(15);
+  }
+  if (open !== "") scene.violated("stuck", open);
+  await checkWorld(scene);
+  // A run that goes on while it is read does not verify.
+  if (open === "") await checkRecord(scene);
+}
+
+async function whatIsOpen(scene: Scene): Promise<string> {
+  const runs = await runsOf(scene);
+  const open = runs.filter(({ status }) => !ENDED_STATUSES.includes(status));
+  if (open.length > 0) return open.map(({ agent, status, run }) => `${agent} ${run} is ${status}`).join(", ");
+  const [out] = await scene.books.database.query<{ unreceived: number }>(
+    "select count(*)::int as unreceived from outbox where received_at is null",
+  );
+  return out?.unreceived === 0 ? "" : `${String(out?.unreceived)} messages have reached nobody`;
+}
+
+function runsOf(scene: Scene): Promise<RunRow[]> {
+  return scene.books.database.query<RunRow>(
+    "select run_id as run, session_id as session, agent, status from runs where session_id = any($1::uuid[])",
+    [scene.runs.map(({ run }) => run)],
+  );
+}
+
+/** What happened outside is what was to happen, once. */
+async function checkWorld(scene: Scene): Promise<void> {
+  const expected = scene.expected();
+  const keys = new Map<string, Set<string>>();
+  for (const act of scene.bank.acts) {
+    if (!scene.runs.some(({ id }) => act.id.startsWith(`${id}:`) || act.id.startsWith(`${id}.`))) continue;
+    if (!expected.has(act.id)) scene.violated("duplicated", `${act.id} happened and was not to`);
+  }
+  for (const [id, run] of expected) {
+    const count = scene.bank.count(id);
+    if (count === 0 && scene.terms.ends === "finished") scene.violated("lost", `${id} of ${run.run} never happened`);
+    if (count > 1) scene.violated("duplicated", `${id} of ${run.run} happened ${String(count)} times`);
+    const used = new Set(scene.bank.calls.filter((call) => call.id === id).map((call) => call.key));
+    keys.set(id, used);
+    if (used.size > 1) scene.violated("duplicated", `${id} of ${run.run} was called under ${String(used.size)} keys`);
+  }
+  for (const run of await runsOf(scene)) {
+    if (ENDED_STATUSES.includes(run.status) && run.status !== scene.terms.ends) {
+      scene.violated("lost", `${run.agent} ${run.run} is ${run.status}: ${await why(scene, run.run)}`);
+    }
+  }
+}
+
+async function why(scene: Scene, run: string): Promise<string> {
+  const last = (await scene.books.journal.read(run)).at(-1);
+  return JSON.stringify(last?.data).slice(0, 400);
+}
+
+interface ApprovalRow {
+  readonly approval: string;
+  readonly status: string;
+  readonly used: boolean;
+}
+
+/** The chain verifies, the views say what the events say, and no attempt was made in vain where that is promised. */
+async function checkRecord(scene: Scene): Promise<void> {
+  const { database } = scene.books;
+  for (const { run } of scene.runs) {
+    const { verified, firstBad } = await verify(database, run);
+    if (!verified) scene.violated("unverified", `${run}: ${JSON.stringify(firstBad)}`);
+  }
+  const runs = [(await runsOf(scene)).map(({ run }) => run)];
+  const approvals = await database.query<ApprovalRow>(
+    `select a.approval_id as approval, a.status, exists (
+       select 1 from events e where e.run_id = a.run_id and e.type = 'effect_intended'
+         and e.data::json ->> 'approval' = a.approval_id::text) as used
+     from approvals a where run_id = any($1::uuid[])`,
+    runs,
+  );
+  for (const { approval, status, used } of approvals) {
+    if (used !== (status === "consumed")) {
+      scene.violated("unverified", `the approval ${approval} is ${status}, and its call was ${used ? "" : "not "}made`);
+    }
+  }
+  const { attempts } = scene.terms;
+  if (attempts === null) return;
+  const made = await database.query<{ run: string; attempts: number }>(
+    `select run_id as run, count(*)::int as attempts from events
+     where type = 'attempt_started' and run_id = any($1::uuid[]) group by run_id`,
+    [scene.runs.map(({ run }) => run)],
+  );
+  for (const row of made) {
+    if (row.attempts > attempts) {
+      scene.violated("lost", `${row.run} took ${String(row.attempts)} attempts, not ${String(attempts)}`);
+    }
+  }
+}

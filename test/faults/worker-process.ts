@@ -1,0 +1,58 @@
+/**
+ * Run as a process of its own, to be killed: a worker of the fault cases. It loads everything, prints `loaded`, and
+ * waits for a line of JSON (WorkerOrders) that tells it to start; then it prints `ready`. Each further line sets its
+ * clock. SIGTERM drains it, a second SIGTERM ends it at once; it also ends when its standard input does.
+ */
+import { createInterface } from "node:readline";
+
+export interface WorkerOrders {
+  readonly databaseUrl: string;
+  readonly natsUrl: string;
+  readonly bankUrl: string;
+  readonly rules: string;
+  readonly drainMs: number;
+  readonly leaseMs: number;
+  /** How far this process's clock is off. */
+  readonly clockMs: number;
+}
+
+// Before anything else is loaded, so that nothing keeps the real clock.
+const RealDate = Date;
+let offsetMs = 0;
+const now = (): number => RealDate.now() + offsetMs;
+globalThis.Date = new Proxy(RealDate, {
+  construct: (real, given: unknown[]) => Reflect.construct(real, given.length > 0 ? given : [now()]) as Date,
+  get: (real, name) => (name === "now" ? now : (Reflect.get(real, name) as unknown)),
+});
+
+const { default: pino } = await import("pino");
+const { startWorker } = await import("../../runtime/platform/worker-process.ts");
+const { faultProject } = await import("./agents.ts");
+
+const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+console.log("loaded");
+const first = await lines.next();
+if (first.done) process.exit(0);
+const orders = JSON.parse(first.value) as WorkerOrders;
+offsetMs = orders.clockMs;
+const worker = await startWorker({
+  config: faultProject(new URL(orders.rules), orders.bankUrl),
+  databaseUrl: orders.databaseUrl,
+  nats: { servers: [orders.natsUrl] },
+  log: pino({ level: process.env["FAULTS_LOG"] ?? "silent" }, pino.destination(2)),
+  limits: { leaseMs: orders.leaseMs },
+  sweepMs: 100,
+  drainMs: orders.drainMs,
+});
+const signals: NodeJS.Signals[] = [];
+process.on("SIGTERM", (signal) => {
+  signals.push(signal);
+  if (signals.length > 1) process.exit(143);
+  void worker.close().then(() => process.exit(0));
+});
+console.log("ready");
+for (let line = await lines.next(); !line.done; line = await lines.next()) {
+  offsetMs = (JSON.parse(line.value) as { clockMs: number }).clockMs;
+}
+// Nobody is there any more who would stop it.
+if (signals.length === 0) process.exit(0);

@@ -1,0 +1,122 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { PostgresProxy } from "./postgres-proxy.ts";
+import type { WorkerOrders } from "./worker-process.ts";
+
+/** A worker process with a proxy of its own in front of Postgres. */
+export class FaultWorker {
+  readonly proxy: PostgresProxy;
+  /** What it was told, for those who look for one like it. */
+  readonly kind: string;
+  readonly #child: ChildProcess;
+  /** Its exit code, or the signal that ended it. */
+  readonly exited: Promise<number | string>;
+  /** Something was done to it that a later seed must not find. */
+  spoilt = false;
+
+  constructor(child: ChildProcess, proxy: PostgresProxy, kind: string) {
+    this.kind = kind;
+    this.#child = child;
+    this.proxy = proxy;
+    this.exited =
+      child.exitCode !== null || child.signalCode !== null
+        ? Promise.resolve(endOf(child))
+        : once(child, "exit").then(() => endOf(child));
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  get alive(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  /** SIGKILL, in this very turn of the event loop. */
+  kill(): void {
+    this.#signal("SIGKILL");
+  }
+
+  freeze(): void {
+    this.#signal("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#signal("SIGCONT");
+  }
+
+  terminate(): void {
+    this.#signal("SIGTERM");
+  }
+
+  setClock(clockMs: number): void {
+    this.spoilt = true;
+    this.#child.stdin?.write(`${JSON.stringify({ clockMs })}\n`);
+  }
+
+  #signal(signal: NodeJS.Signals): void {
+    this.spoilt = true;
+    this.#child.kill(signal);
+  }
+
+  async end(): Promise<void> {
+    this.kill();
+    await this.exited;
+    this.proxy.close();
+  }
+}
+
+function endOf(child: ChildProcess): number | string {
+  return child.exitCode ?? child.signalCode ?? "unknown";
+}
+
+interface Spare {
+  readonly child: ChildProcess;
+  readonly lines: AsyncIterator<string>;
+  readonly loaded: Promise<unknown>;
+}
+
+/** Loading a worker takes most of its start, so that some processes wait, loaded, to be told what they are. */
+export class WorkerPool {
+  readonly #bundle: string;
+  readonly #spares: Spare[] = [];
+  readonly #keep: number;
+
+  constructor(bundle: string, keep: number) {
+    this.#bundle = bundle;
+    this.#keep = keep;
+    this.#fill();
+  }
+
+  async take(kind: string, orders: WorkerOrders): Promise<FaultWorker> {
+    const spare = this.#spares.shift() ?? this.#load();
+    const [proxy] = await Promise.all([PostgresProxy.open(orders.databaseUrl), spare.loaded]);
+    const worker = new FaultWorker(spare.child, proxy, kind);
+    spare.child.stdin?.write(`${JSON.stringify({ ...orders, databaseUrl: proxy.url })}\n`);
+    const line = await spare.lines.next();
+    if (line.value !== "ready") throw new Error(`A worker did not start: ${String(line.value)}`);
+    this.#fill();
+    return worker;
+  }
+
+  #fill(): void {
+    while (this.#spares.length < this.#keep) this.#spares.push(this.#load());
+  }
+
+  #load(): Spare {
+    // Cedar's wasm is not worth optimising for a process that lives a second: it would take more time than all else.
+    const child = spawn(process.execPath, ["--no-turbo-inline-js-wasm-calls", "--liftoff-only", this.#bundle], {
+      stdio: ["pipe", "pipe", process.env["FAULTS_LOG"] === undefined ? "ignore" : "inherit"],
+      // A group of its own: what stops this process at the keyboard must not reach it as a SIGINT.
+      detached: true,
+    });
+    child.stdin.on("error", () => undefined);
+    const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
+    return { child, lines, loaded: lines.next() };
+  }
+
+  close(): void {
+    for (const { child } of this.#spares.splice(0)) child.kill("SIGKILL");
+  }
+}
