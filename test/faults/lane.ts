@@ -37,8 +37,6 @@ export class Lane implements AsyncDisposable {
   readonly bank: Bank;
   readonly bus: Bus;
   readonly project = faultProject(RULES);
-  /** The versions of agents that were asked for before. */
-  readonly versions = new Map<string, string>();
   #books: Books;
   #pool: WorkerPool;
   #workers: FaultWorker[] = [];

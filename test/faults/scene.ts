@@ -123,10 +123,7 @@ export class Scene {
     const { journal } = this.books;
     const { bus, project } = this.lane;
     const startedBy = { kind: "person", id: "ada" } as const;
-    const { run } = await startRun(
-      { journal, bus, config: project, versions: this.lane.versions },
-      { agent, input: { id }, startedBy },
-    );
+    const { run } = await startRun({ journal, bus, config: project }, { agent, input: { id }, startedBy });
     const started = { run, agent, id };
     this.runs.push(started);
     return started;
