@@ -55,6 +55,11 @@ export interface RunRecord {
   /** Node executions that failed and are tried again, by node key. */
   readonly retries: Map<string, NodeRetry>;
   readonly effects: Map<string, EffectRecord>;
+  /**
+   * Of node executions that are tried again, the effects that ended before the last failure: their results are there
+   * for whoever asks, but the next try may take another way and not ask.
+   */
+  readonly kept: Map<string, Set<string>>;
   /** The effects that have no end yet. */
   readonly open: Set<string>;
   /** How many times a failed call was forgotten, so that a retried node makes it anew. */
@@ -79,6 +84,7 @@ export function emptyRecord(): RunRecord {
     nodes: new Map(),
     retries: new Map(),
     effects: new Map(),
+    kept: new Map(),
     open: new Set(),
     forgotten: new Map(),
     ends: new Map(),
@@ -314,18 +320,34 @@ function settle(record: RunRecord, effect: string, at: number): void {
   record.effects.set(effect, { ...open, settledAt: open.settledAt ?? at });
 }
 
-/** Calls that may be repeated and failed are made anew when their node is; what else was recorded stays. */
-function forgetFailed(record: RunRecord, node: string): void {
-  const ends = record.ends.get(node);
-  if (!ends) return;
-  const kept = ends.filter((effect) => {
-    const ended = record.effects.get(effect);
-    if (ended?.status !== "finished" || ended.outcome.ok || !isRepeatable(ended.proposal.class)) return true;
-    record.effects.delete(effect);
-    record.forgotten.set(effect, (record.forgotten.get(effect) ?? 0) + 1);
-    return false;
-  });
-  record.ends.set(node, kept);
+/**
+ * A node is tried again, with the graphs inside it: calls that failed and may be repeated are made anew, and what else
+ * ended is kept for whoever asks.
+ */
+function forgetFailed(record: RunRecord, retried: string): void {
+  for (const [node, ends] of record.ends) {
+    if (node !== retried && !isInside(node, retried)) continue;
+    const kept = record.kept.get(node) ?? new Set();
+    record.kept.set(node, kept);
+    record.ends.set(node, []);
+    for (const effect of ends) {
+      const ended = record.effects.get(effect);
+      if (ended?.status === "finished" && !ended.outcome.ok && isRepeatable(ended.proposal.class)) {
+        record.effects.delete(effect);
+        record.forgotten.set(effect, (record.forgotten.get(effect) ?? 0) + 1);
+      } else kept.add(effect);
+    }
+  }
+}
+
+/** Between the key of a node and what tells apart the graphs inside it. */
+export const GRAPH_SIGN = "~";
+/** Between the key of a node, or of a graph inside it, and the keys of the nodes inside. */
+export const INSIDE_SIGN = "|";
+
+/** True for the key of a node execution inside another one. */
+export function isInside(node: string, outer: string): boolean {
+  return node.startsWith(outer + INSIDE_SIGN) || node.startsWith(outer + GRAPH_SIGN);
 }
 
 function end(record: RunRecord, node: string, effect: string, ended: EffectRecord): void {

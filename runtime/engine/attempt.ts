@@ -32,9 +32,17 @@ export interface Limits {
   readonly maxDepth: number;
   /** LangGraph's bound on supersteps. */
   readonly maxSupersteps: number;
+  /** How long a node's code may do nothing that can be seen: neither call anything nor end. */
+  readonly nodeIdleMs: number;
 }
 
-export const DEFAULT_LIMITS: Limits = { leaseMs: 15_000, replayStallMs: 30_000, maxDepth: 16, maxSupersteps: 100_000 };
+export const DEFAULT_LIMITS: Limits = {
+  leaseMs: 15_000,
+  replayStallMs: 30_000,
+  maxDepth: 16,
+  maxSupersteps: 100_000,
+  nodeIdleMs: 1_800_000,
+};
 
 /** What an attempt works with. */
 export interface AttemptServices {
@@ -251,7 +259,7 @@ export class Attempt {
 
   /** A node begins to run in this attempt. */
   begin(key: string): NodeExecution {
-    const recorded = this.#frontier?.callsOf(key) ?? { ends: [], open: [] };
+    const recorded = this.#frontier?.callsOf(key) ?? { ends: [], open: [], kept: new Set() };
     const execution = new NodeExecution(this, key, recorded);
     this.#executions.add(execution);
     // LangGraph goes on for a while after an abort: what it begins now is not for this attempt any more.

@@ -73,6 +73,11 @@ export class CallNotMadeError extends SignalboxError {
   static override readonly code = "CALL_NOT_MADE";
 }
 
+/** A node took longer than it may. Its calls were cut off, and what became of them is found out. */
+export class NodeTimeoutError extends SignalboxError {
+  static override readonly code = "NODE_TIMEOUT";
+}
+
 /** Somebody cancelled the run, or the run that asked for it has ended. */
 export class RunCancelledError extends SignalboxError {
   static override readonly code = "RUN_CANCELLED";

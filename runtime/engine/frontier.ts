@@ -1,5 +1,5 @@
-import type { RunRecord } from "../core/run-record.ts";
-import { GRAPH_SIGN } from "./graph-scope.ts";
+import { isRepeatable } from "../core/effects.ts";
+import { GRAPH_SIGN, isInside, type RunRecord } from "../core/run-record.ts";
 import { isInterrupt } from "./interrupt-key.ts";
 import type { RecordedCalls } from "./node-execution.ts";
 
@@ -20,6 +20,7 @@ export interface Frontier {
 export function frontierOf(record: RunRecord): Frontier {
   const begun = new Map<string, BegunNode>();
   const open = new Map<string, string[]>();
+  const retried = [...record.retries.keys()];
   for (const [effect, { proposal, status }] of record.effects) {
     const { node } = proposal;
     // What a graph inside a finished node had begun does not begin again: the node does not run.
@@ -27,6 +28,10 @@ export function frontierOf(record: RunRecord): Frontier {
     if (!begun.has(node)) begun.set(node, { node, effect });
     // LangGraph's interrupts have no turn among the ends of calls: that they are reached again is what counts.
     if ((status === "finished" || status === "refused") && !isInterrupt(proposal)) continue;
+    // Another try may take another way; only what may have happened has to be asked for again, to be settled.
+    const again = retried.some((key) => key === node || isInside(node, key));
+    const settles = (status === "intended" || status === "doubted") && !isRepeatable(proposal.class);
+    if (again && !settles) continue;
     const calls = open.get(node);
     if (calls) calls.push(effect);
     else open.set(node, [effect]);
@@ -39,9 +44,12 @@ export function frontierOf(record: RunRecord): Frontier {
         return !recorded || !isInterrupt(recorded.proposal);
       }),
       open: open.get(node) ?? [],
+      kept: record.kept.get(node) ?? NONE,
     }),
   };
 }
+
+const NONE: ReadonlySet<string> = new Set();
 
 /** True for the nodes of a graph inside a node that has finished. */
 function isInsideFinished(record: RunRecord, node: string): boolean {

@@ -7,6 +7,7 @@ import { allowListeners } from "./graph-signals.ts";
 import { Interrupts, isInterruptError } from "./interrupts.ts";
 import { withMessageIds } from "./message-ids.ts";
 import { currentPlace, Parked, type NodeExecution } from "./node-execution.ts";
+import { nextNodeTry, NodeTimer, type NodePolicy } from "./node-policy.ts";
 import { recordableError } from "./recordable-error.ts";
 
 /** A node, between LangGraph and the developer's body: what the journal has finished does not run again. */
@@ -15,9 +16,11 @@ export class GovernedNode extends Runnable {
   readonly #name: string;
   readonly #body: Runnable;
   readonly #messageChannels: ReadonlySet<string>;
+  readonly #policy: NodePolicy;
 
-  constructor(name: string, body: Runnable, messageChannels: ReadonlySet<string>) {
+  constructor(name: string, body: Runnable, messageChannels: ReadonlySet<string>, policy: NodePolicy = {}) {
     super();
+    this.#policy = policy;
     this.name = name;
     this.#name = name;
     this.#body = body;
@@ -39,6 +42,11 @@ export class GovernedNode extends Runnable {
     }
     const execution = scope.begin(key);
     if (execution.abandoned) throw new GraphInterrupt([]);
+    const retry = attempt.record.retries.get(key);
+    if (retry && retry.dueAt > attempt.now()) {
+      execution.tryAgain(retry.dueAt);
+      throw new GraphInterrupt([]);
+    }
     const startedMs = attempt.clock.monotonicMs();
     const elapsed = (): number => Math.round((attempt.clock.monotonicMs() - startedMs) * 1000) / 1000;
     try {
@@ -63,6 +71,25 @@ export class GovernedNode extends Runnable {
       if (isFatal(failure)) scope.graphs.endWith(failure);
       execution.silence();
       await execution.drained();
+      const failures = (retry?.failures ?? 0) + 1;
+      const waitMs = isFatal(failure) || attempt.stopping ? null : nextNodeTry(this.#policy.retry, failure, failures);
+      if (waitMs !== null && !attempt.over) {
+        await execution.quiet();
+        const dueAt = Math.ceil(attempt.now() + waitMs);
+        const data = {
+          node: key,
+          name: this.#name,
+          failures,
+          error: { ...recordableError(failure) },
+          dueAt,
+          ms: elapsed(),
+        };
+        attempt.append([{ type: "node_retried", data }]);
+        scope.graphs.tellFailure(key, failure);
+        // Always in another attempt: there is one way in which a node goes on from its record.
+        execution.tryAgain(dueAt);
+        throw new GraphInterrupt([]);
+      }
       if (!attempt.over) {
         const data = { node: key, name: this.#name, error: { ...recordableError(failure) }, ms: elapsed() };
         attempt.append([{ type: "node_failed", data }]);
@@ -81,8 +108,11 @@ export class GovernedNode extends Runnable {
     const place = { kind: "node", execution, body: this.#body, graphs: scope.graphs } as const;
     const body = currentPlace.run(place, () => this.#body.invoke(input, forBody(config)) as Promise<unknown>);
     body.catch(() => undefined);
+    const { nodeIdleMs } = execution.attempt.limits;
+    const timer = new NodeTimer(execution, this.#name, { idleTimeout: nodeIdleMs, ...this.#policy.timeout });
     try {
-      const returned = forThisGraph(await Promise.race([commandOf(body), execution.parked]), scope, this.#name);
+      const ended = await Promise.race([commandOf(body), execution.parked, timer.late]);
+      const returned = forThisGraph(ended, scope, this.#name);
       interrupts.assertNoneCaught();
       await execution.settled();
       execution.assertAllClaimed();
@@ -99,6 +129,7 @@ export class GovernedNode extends Runnable {
       await Promise.race([execution.drained(), execution.parked]);
       throw error;
     } finally {
+      timer.stop();
       execution.close();
     }
   }

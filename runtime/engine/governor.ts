@@ -3,13 +3,12 @@ import { UnsupportedGraphError } from "./errors.ts";
 import { GovernedNode, GovernedRoute } from "./governed.ts";
 import { changed, isPregel, type Builder, type NodeOptions, type NodeSpec, type Pregel } from "./graph-shape.ts";
 import { isMessageChannel } from "./message-ids.ts";
+import type { NodePolicy } from "./node-policy.ts";
 import { SuperstepSaver } from "./superstep-saver.ts";
 
 /** What LangGraph would do around a node without telling anybody, and what to do instead. */
 const UNGOVERNED = {
-  retryPolicy: "Remove it: a crash repeats what is safe to repeat by itself.",
   cachePolicy: "Remove it: what a node called is recorded and not called again.",
-  timeout: "Remove it, and give the tools a timeoutMs.",
 } as const;
 
 /** What a compiled graph may carry that the journal would not know of. Its checkpointer is not among it: the journal takes its place. */
@@ -91,7 +90,10 @@ export class Governor {
       this.#assertGoverned(key, spec);
       // What cannot be governed is found when the worker starts, not when the node runs.
       if (isPregel(spec.runnable)) this.govern(spec.runnable);
-      return changed(spec, { runnable: new GovernedNode(key, spec.runnable, messageChannels) });
+      const policy = this.#policyOf(key, { ...builder._nodeDefaults, ...defined(spec) });
+      const runnable = new GovernedNode(key, spec.runnable, messageChannels, policy);
+      // Taken over: LangGraph itself would repeat and cut off what is in no record.
+      return changed(spec, { runnable, retryPolicy: undefined, timeout: undefined });
     };
     this.#assertGoverned("setNodeDefaults", builder._nodeDefaults ?? {});
     const nodes = Object.fromEntries(Object.entries(builder.nodes).map(([key, spec]) => [key, node(key, spec)]));
@@ -110,13 +112,29 @@ export class Governor {
       const spec = builder._createDefaultErrorHandlerSpec?.();
       return spec && node(DEFAULT_ERROR_HANDLER, spec);
     };
-    const copy = changed(builder, { nodes, branches, _createDefaultErrorHandlerSpec: handler });
+    const _nodeDefaults = builder._nodeDefaults && {
+      ...builder._nodeDefaults,
+      retryPolicy: undefined,
+      timeout: undefined,
+    };
+    const copy = changed(builder, { nodes, branches, _nodeDefaults, _createDefaultErrorHandlerSpec: handler });
     const compiled = copy.compile({ checkpointer: this.#saver, name, description: original?.description });
     if (original) {
       if (original.config) compiled.config = original.config;
       compiled.streamTransformers = original.streamTransformers;
     }
     return { compiled, channels: new Set(channels), messageChannels };
+  }
+
+  #policyOf(node: string, { retryPolicy, timeout }: NodeOptions): NodePolicy {
+    const limits = typeof timeout === "number" ? { runTimeout: timeout } : timeout;
+    if (limits?.refreshOn === "heartbeat") {
+      throw this.#unsupported(
+        `The node ${node} of ${this.agent.name} has a timeout that only heartbeats put off, which this release does not govern. Leave refreshOn out: a node is idle while none of its calls is under way.`,
+        { node, option: "timeout" },
+      );
+    }
+    return { retry: retryPolicy, timeout: limits };
   }
 
   #assertGoverned(node: string, options: NodeOptions): void {
@@ -134,6 +152,10 @@ export class Governor {
   #unsupported(message: string, details: Readonly<Record<string, string>>): UnsupportedGraphError {
     return new UnsupportedGraphError(message, { details: { agent: this.agent.name, ...details } });
   }
+}
+
+function defined(options: NodeOptions): NodeOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
 }
 
 const DEFAULT_ERROR_HANDLER = "__default_error_handler__";

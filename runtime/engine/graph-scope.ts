@@ -1,4 +1,5 @@
 import type { RunnableConfig } from "@langchain/core/runnables";
+import { INSIDE_SIGN } from "../core/run-record.ts";
 import type { Attempt } from "./attempt.ts";
 import { ChannelTracker } from "./channel-tracker.ts";
 import type { GovernedGraph, Governor } from "./governor.ts";
@@ -6,9 +7,6 @@ import type { NodeExecution } from "./node-execution.ts";
 
 /** Where LangGraph's config carries the {@link GraphScope}. */
 export const SCOPE = "signalbox_scope";
-
-/** Between the key of a node execution and what tells apart the graphs inside it. */
-export const GRAPH_SIGN = "~";
 
 /** What all graphs of one attempt have in common: the run's own, and those inside its nodes. */
 export class AttemptGraphs {
@@ -117,7 +115,7 @@ export class GraphScope {
    */
   nodeKey(name: string, config: RunnableConfig): string {
     const step = String(config.metadata?.["langgraph_step"]);
-    const enclosing = this.key === "" ? "" : `${this.key}|`;
+    const enclosing = this.key === "" ? "" : this.key + INSIDE_SIGN;
     return `${enclosing}${step}/${name}${placeOf(config.metadata?.["langgraph_path"])}`;
   }
 }

@@ -1,4 +1,5 @@
 import type { Runnable, RunnableConfig } from "@langchain/core/runnables";
+import type { NodeRetryPolicy, NodeTimeoutPolicy } from "./node-policy.ts";
 
 /** What of LangGraph's builder is used; its own types carry fourteen generics that say nothing here. */
 export interface Builder {
@@ -18,9 +19,9 @@ export interface Branch {
 }
 
 export interface NodeOptions {
-  readonly retryPolicy?: unknown;
+  readonly retryPolicy?: NodeRetryPolicy | undefined;
   readonly cachePolicy?: unknown;
-  readonly timeout?: unknown;
+  readonly timeout?: number | (NodeTimeoutPolicy & { readonly refreshOn?: string }) | undefined;
 }
 
 export interface NodeSpec extends NodeOptions {

@@ -101,7 +101,7 @@ async function tries(
   for (let failures = failuresBefore; ; failures++) {
     const performed = await perform(execution, call, id);
     const delayMs = nextTry(call, performed.outcome, performed.thrown, failures + 1);
-    if (delayMs === null || performed.outcome.ok || attempt.stopping) return performed;
+    if (delayMs === null || performed.outcome.ok || execution.cut) return performed;
     const { error } = performed.outcome;
     const dueAt = Math.ceil(attempt.now() + delayMs);
     const { ms } = performed;
@@ -229,10 +229,10 @@ async function perform(execution: NodeExecution, call: Call, id: string): Promis
   const startedMs = attempt.clock.monotonicMs();
   const elapsed = (): number => Math.round((attempt.clock.monotonicMs() - startedMs) * 1000) / 1000;
   try {
-    const value = await withinTime(attempt, call, (signal) => call.perform({ effectId: id, signal }));
+    const value = await withinTime(execution, call, (signal) => call.perform({ effectId: id, signal }));
     return { outcome: { ok: true, value: encode(value) }, ms: elapsed() };
   } catch (thrown) {
-    if (attempt.over || (attempt.stopping && !isRepeatable(call.class))) return execution.hang();
+    if (attempt.over || (execution.cut && !isRepeatable(call.class))) return execution.hang();
     return { outcome: { ok: false, error: recordableError(thrown) }, ms: elapsed(), thrown };
   }
 }

@@ -43,6 +43,8 @@ export interface RecordedCalls {
   readonly ends: readonly string[];
   /** Calls that have a start or are held, and have no end. */
   readonly open: readonly string[];
+  /** Calls that ended before the node failed and was tried again: the body may ask for them. */
+  readonly kept: ReadonlySet<string>;
 }
 
 /** A wait that ends by itself. */
@@ -80,10 +82,13 @@ export class NodeExecution {
   readonly #ends: string[];
   /** Calls with a recorded beginning and no recorded end that the body has not asked for again. */
   readonly #unasked: Set<string>;
+  readonly #kept: ReadonlySet<string>;
   readonly #claims = new Map<string, () => void>();
   readonly #nth = new Map<string, number>();
   readonly #waits = new Map<string, Wait>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  readonly #calls = new Set<AbortController>();
+  #cutOff = false;
   /** Calls that have been asked for and have neither been handed over nor are waiting. */
   #busy = 0;
   /** Calls that have passed into the gate and are not back: they may be touching the outside world. */
@@ -111,6 +116,7 @@ export class NodeExecution {
     this.key = key;
     this.#ends = [...recorded.ends];
     this.#unasked = new Set(recorded.open);
+    this.#kept = recorded.kept;
     this.#stall = new StallWatch(attempt.limits.replayStallMs, {
       stuck: () => this.#asked !== null && !this.#abandoned && (this.replaying || attempt.missingNode !== null),
       onStall: () => {
@@ -178,6 +184,7 @@ export class NodeExecution {
 
   /** The recorded end of a call: resolves in its turn. */
   claim(proposal: Proposal): Promise<void> {
+    if (this.#kept.has(proposal.effect)) return this.#deliver(() => undefined);
     return new Promise<void>((resolve) => {
       this.#claims.set(proposal.effect, resolve);
       this.#pump();
@@ -262,6 +269,42 @@ export class NodeExecution {
     this.#waits.delete(wait.effect);
     this.#busy++;
     this.#active++;
+  }
+
+  /** The node has failed and runs again at that time: nothing more of it is for this attempt. */
+  tryAgain(dueAt: number): void {
+    this.#waits.clear();
+    this.#waits.set(this.key, { kind: "retry", effect: this.key, dueAt });
+    this.abandon();
+  }
+
+  /** A call begins: its signal aborts when the node is cut off, or the attempt is. */
+  beginCall(): AbortController {
+    const controller = this.attempt.beginCall();
+    this.#calls.add(controller);
+    if (this.#cutOff) controller.abort();
+    return controller;
+  }
+
+  endCall(controller: AbortController): void {
+    this.#calls.delete(controller);
+    this.attempt.endCall(controller);
+  }
+
+  /** The node has taken too long: its calls are cut off, and whether they happened is to be found out. */
+  cutOff(): void {
+    this.#cutOff = true;
+    for (const controller of this.#calls) controller.abort();
+  }
+
+  /** True once calls may have failed for no other reason than that they were cut off. */
+  get cut(): boolean {
+    return this.#cutOff || this.attempt.stopping;
+  }
+
+  /** True while a call is under way, or is waited for. */
+  get occupied(): boolean {
+    return this.#busy > 0 || this.waiting || this.#inner.size > 0;
   }
 
   /** Leaves a call pending for good: whatever comes of it is not for this attempt. */

@@ -527,9 +527,8 @@ describe("branches", () => {
 describe("what is not governed", () => {
   const State = Annotation.Root({ x: Annotation<number>() });
   test.each([
-    ["retryPolicy", { retryPolicy: { maxAttempts: 3 } }],
     ["cachePolicy", { cachePolicy: true }],
-    ["timeout", { timeout: 100 }],
+    ["timeout", { timeout: { idleTimeout: 100, refreshOn: "heartbeat" } }],
   ])("%s - is refused, on a node and as a default", (option, options) => {
     const on = (where: "node" | "defaults"): AnyAgent =>
       defineAgent({
