@@ -11,7 +11,7 @@ export type {
   ModelReply,
 } from "../agents/handles.ts";
 export { defineTool, InvalidToolError } from "../tools/define-tool.ts";
-export type { AnyTool, Tool, ToolContext } from "../tools/define-tool.ts";
+export type { AnyTool, RetryOptions, Tool, ToolContext } from "../tools/define-tool.ts";
 export { ConfigInvalidError, defineConfig } from "./config.ts";
 export type { Sample, SignalboxConfig } from "./config.ts";
 export { SignalboxError } from "./core/errors.ts";
@@ -29,6 +29,7 @@ export {
   InvalidOutputError,
   ModelMissingError,
   ModelToolNameError,
+  NodeTimeoutError,
   NonDeterminismError,
   UnrecordableValueError,
   UnsupportedGraphError,
