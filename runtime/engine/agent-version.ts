@@ -35,16 +35,16 @@ export function agentVersionOf(agent: Agent, builder: Builder): string {
 function shapeOf(builder: Builder): JsonValue {
   return {
     nodes: Object.entries(builder.nodes)
-      .map(([name, { runnable }]) => [name, sourceOf(runnable)])
-      .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+      .sort(byName)
+      .map(([name, { runnable }]) => [name, sourceOf(runnable)]),
     edges: [...builder.allEdges].map(([from, to]) => [String(from), String(to)]).sort(),
     branches: Object.entries(builder.branches).map(([source, branches]) => [
       source,
       ...Object.entries(branches).map(([name, { path }]) => [name, sourceOf(path)]),
     ]),
     channels: Object.entries(builder.channels)
-      .map(([name, channel]) => [name, sourceOf(channel)])
-      .sort(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+      .sort(byName)
+      .map(([name, channel]) => [name, sourceOf(channel)]),
   };
 }
 
@@ -56,6 +56,10 @@ function sourceOf(part: unknown): JsonValue {
   if (typeof func === "function") return func.toString();
   if (typeof operator === "function") return operator.toString();
   return bound === undefined ? part.constructor.name : sourceOf(bound);
+}
+
+function byName([a]: readonly [string, unknown], [b]: readonly [string, unknown]): number {
+  return a < b ? -1 : 1;
 }
 
 function schemaOf(schema: z.ZodType | undefined): JsonValue {

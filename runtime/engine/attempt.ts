@@ -1,7 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { deferred } from "../core/deferred.ts";
 import type { ErrorRecord } from "../core/errors.ts";
-import type { EffectOutcome, EventData, JournalEvent, NewEvent, Proposal, RunStatus, Wait } from "../core/events.ts";
+import type { EffectOutcome, EventData, NewEvent, Proposal, RunStatus, Wait } from "../core/events.ts";
 import type { SignedEnvelope } from "../core/bus.ts";
 import type { Appended, AppendOptions, Claim, Journal, RunHead, ViewWrite } from "../core/journal.ts";
 import type { Judge } from "../core/judge.ts";
@@ -13,7 +13,8 @@ import type { Verdict } from "../core/verdict.ts";
 import type { Call } from "./call.ts";
 import { decodeState } from "./codec.ts";
 import { divergence } from "./divergence.ts";
-import { LeaseLostError, RecordIncompleteError, RunCancelledError, RunDeadlineError } from "./errors.ts";
+import { cancelledError, deadlineError, leftBehind } from "./endings.ts";
+import { LeaseLostError, RecordIncompleteError } from "./errors.ts";
 import { frontierOf, type BegunNode, type Frontier } from "./frontier.ts";
 import { takeOver } from "./incoming.ts";
 import type { OpenCallTool } from "./investigate.ts";
@@ -21,7 +22,7 @@ import type { Mailer } from "./mailer.ts";
 import { NodeExecution } from "./node-execution.ts";
 import { LONGEST_TIMER_MS } from "./longest-timer.ts";
 import { OpenCalls } from "./open-calls.ts";
-import { answerOf, askIds } from "./outgoing.ts";
+import { answerOf } from "./outgoing.ts";
 import { recordableError } from "./recordable-error.ts";
 
 export interface Limits {
@@ -308,7 +309,7 @@ export class Attempt {
     // What else there is makes the run ready as soon as it parks.
     if (cancels.length === messages.length) this.#mailboxTaken = upTo;
     for (const event of events) {
-      if (event.type !== "cancel_requested" || this.#isOver() || this.#stop) continue;
+      if (event.type !== "cancel_requested" || this.#isOver() || this.#isStopping()) continue;
       for (const placed of this.append([event]).events) applyEvent(this.record, placed);
       this.#stopFor({ kind: "cancelled", request: event.data });
     }
@@ -377,22 +378,11 @@ export class Attempt {
   }
 
   async #endStopped(stop: Stop, toolOf: (proposal: Proposal) => OpenCallTool | undefined): Promise<RunStatus> {
-    if (stop.kind === "deadline") {
-      const at = new Date(stop.deadline).toISOString();
-      const error = new RunDeadlineError(
-        `The run of ${this.head.agent} had to have ended by ${at}, and had not. What it had started is settled, and nothing more is called. Start it again with more time if it is still wanted.`,
-        { details: { run: this.head.run, deadline: stop.deadline } },
-      );
-      return this.#endFailed(recordableError(error), toolOf);
-    }
+    if (stop.kind === "deadline") return this.#endFailed(recordableError(deadlineError(this, stop.deadline)), toolOf);
     const open = await this.#open?.settle(this, toolOf);
     if (open && open.length > 0) return this.#park(open);
     const { by, reason, message } = stop.request;
-    const error = recordableError(
-      new RunCancelledError(`${by.id} cancelled the run of ${this.head.agent}: ${reason}`, {
-        details: { run: this.head.run },
-      }),
-    );
+    const error = recordableError(cancelledError(this, stop.request));
     return this.#end("cancelled", { type: "run_cancelled", data: { by, reason, message } }, { ok: false, error });
   }
 
@@ -479,34 +469,12 @@ export class Attempt {
         const end = placed.at(-1);
         if (answer) sent.push(answer.message(end));
         return [
-          ...this.#voided(),
-          ...(end ? this.#childrenCancelled(end, last) : []),
+          ...(this.#open && end ? leftBehind(this, this.#open, end) : []),
           ...sent.map((message): ViewWrite => ({ view: "message_out", message })),
         ];
       },
     }).durable;
     this.#services.mailer.send(sent);
     return reached;
-  }
-
-  /** Nobody waits for what was asked any more: the runs that were to answer end as well. */
-  #childrenCancelled({ run, seq, hash }: JournalEvent, last: NewEvent): ViewWrite[] {
-    const by: Actor = last.type === "run_cancelled" ? last.data.by : { kind: "agent", id: this.head.agent };
-    const reason =
-      last.type === "run_cancelled"
-        ? last.data.reason
-        : `The run of ${this.head.agent} that asked has ended, and nobody waits for the answer.`;
-    return [...(this.#open?.children ?? [])].map(([effect, child]) => {
-      const ask = askIds(this, effect).message;
-      return { view: "child_cancelled", child, ask, by, reason, cause: { run, seq, hash } };
-    });
-  }
-
-  #voided(): ViewWrite[] {
-    const asked = this.#open?.askedPeople;
-    return [
-      ...(asked?.approval === true ? [{ view: "approvals_voided" } as const] : []),
-      ...(asked?.question === true ? [{ view: "questions_voided" } as const] : []),
-    ];
   }
 }

@@ -14,7 +14,7 @@ export function askAndThrow(asked: AnyAgent) {
     graph: ({ agents }) =>
       new StateGraph(State)
         .addNode("ask", async () => {
-          const answer = agents.asked.ask({} as never);
+          const answer = agents.asked.ask({});
           setImmediate(() => {
             sent.resolve(undefined);
           });

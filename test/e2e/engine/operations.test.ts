@@ -55,7 +55,7 @@ function asking(name: string, asked: AnyAgent) {
     graph: ({ agents }) =>
       new StateGraph(State)
         .addNode("node", async ({ id }) => {
-          await agents.asked.ask({ id } as never);
+          await agents.asked.ask({ id });
           return { done: "yes" };
         })
         .addEdge(START, "node")
