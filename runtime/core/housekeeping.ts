@@ -19,9 +19,9 @@ export interface Housekeeping {
   workerKey(worker: string): Promise<string | null>;
   /**
    * Makes runs ready whose worker has not renewed its lease, apart from `except`, and counts it as a crash where the
-   * worker was not seen since.
+   * worker was not seen for so long.
    */
-  freeLeftBehind(except: readonly string[]): Promise<void>;
+  freeLeftBehind(except: readonly string[], unseenMs: number): Promise<void>;
   /** True if runs of these agents and versions wait that are suspected of having crashed their worker. */
   suspectsWait(versions: ReadonlyMap<string, string>): Promise<boolean>;
   /** Makes runs ready whose timer is due, by the database's clock. */

@@ -62,6 +62,8 @@ export interface RunRecord {
   readonly kept: Map<string, Set<string>>;
   /** The effects that have no end yet. */
   readonly open: Set<string>;
+  /** How many times in a row the run has parked because a call had no turn. */
+  readonly turns: Map<string, number>;
   /** How many times a failed call was forgotten, so that a retried node makes it anew. */
   readonly forgotten: Map<string, number>;
   /** The effects of each node execution that have an end, in the order of their ends. */
@@ -86,6 +88,7 @@ export function emptyRecord(): RunRecord {
     effects: new Map(),
     kept: new Map(),
     open: new Set(),
+    turns: new Map(),
     forgotten: new Map(),
     ends: new Map(),
     routes: new Map(),
@@ -235,7 +238,10 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
     case "run_parked":
       record.status = "parked";
       record.waits = event.data.waits;
-      for (const wait of event.data.waits) if (wait.kind === "timer") settle(record, wait.effect, wait.dueAt);
+      for (const wait of event.data.waits) {
+        if (wait.kind === "timer") settle(record, wait.effect, wait.dueAt);
+        else if (wait.kind === "turn") record.turns.set(wait.effect, (record.turns.get(wait.effect) ?? 0) + 1);
+      }
       return;
     case "cancel_requested":
       record.cancel = event.data;

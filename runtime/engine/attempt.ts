@@ -14,7 +14,7 @@ import type { Call } from "./call.ts";
 import { decodeState } from "./codec.ts";
 import { divergence } from "./divergence.ts";
 import { cancelledError, deadlineError, leftBehind } from "./endings.ts";
-import { LeaseLostError, RecordIncompleteError } from "./errors.ts";
+import { LeaseLostError, RecordIncompleteError, WorkerStoppingError } from "./errors.ts";
 import { frontierOf, type BegunNode, type Frontier } from "./frontier.ts";
 import { takeOver } from "./incoming.ts";
 import type { OpenCallTool } from "./investigate.ts";
@@ -24,6 +24,7 @@ import { LONGEST_TIMER_MS } from "./longest-timer.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { answerOf } from "./outgoing.ts";
 import { recordableError } from "./recordable-error.ts";
+import type { CallOwner } from "./within-time.ts";
 
 export interface Limits {
   readonly leaseMs: number;
@@ -90,6 +91,7 @@ export class Attempt {
   readonly #executions = new Set<NodeExecution>();
   /** One for each call under way. */
   readonly #calls = new Set<AbortController>();
+  readonly #lookups = new Set<AbortController>();
   readonly #aborted = deferred<never>();
   readonly #stopped = deferred<undefined>();
   readonly #allBegun = deferred<undefined>();
@@ -177,6 +179,19 @@ export class Attempt {
     this.#calls.delete(controller);
   }
 
+  /** Finding out what became of a call goes on when the run is stopped: only the end of the attempt cuts it off. */
+  readonly lookups: CallOwner = {
+    beginCall: () => {
+      const controller = new AbortController();
+      this.#lookups.add(controller);
+      if (this.over) controller.abort();
+      return controller;
+    },
+    endCall: (controller) => {
+      this.#lookups.delete(controller);
+    },
+  };
+
   /** Rejects when the attempt is aborted, with what aborted it. */
   get aborted(): Promise<never> {
     return this.#aborted.promise;
@@ -239,6 +254,7 @@ export class Attempt {
    */
   assertMayCall(): void {
     if (this.#abortedBy) throw this.#abortedBy.error;
+    if (this.#over) throw new WorkerStoppingError(`The attempt at the run ${this.head.run} is over.`);
     if (this.clock.monotonicMs() < this.#deadlineMs) return;
     throw new LeaseLostError(
       `The lease on the run ${this.head.run} may have run out before a call; the call was not made. Another worker goes on with the run.`,
@@ -283,7 +299,7 @@ export class Attempt {
   abort(error: unknown): void {
     if (this.over) return;
     this.#abortedBy = { error };
-    for (const controller of this.#calls) controller.abort();
+    for (const controller of [...this.#calls, ...this.#lookups]) controller.abort();
     for (const execution of this.#executions) execution.abandon();
     this.#aborted.reject(error);
   }
@@ -353,6 +369,9 @@ export class Attempt {
     }
     if (failure) return this.#endFailed({ ...failure }, openCallTool);
     if (waits.length > 0) return this.#park(waits);
+    // The code has made do without a call of which nobody knows whether it happened: it is found out all the same.
+    const open = await this.#open?.settle(this, openCallTool);
+    if (open && open.length > 0) return this.#park(open);
     const value = output ?? null;
     return this.#end("finished", { type: "run_finished", data: { output: value } }, { ok: true, value });
   }
@@ -400,6 +419,8 @@ export class Attempt {
       else execution.silence();
     }
     await Promise.all([...this.#executions].map((execution) => execution.drained()));
+    // What waits for a time would wake up in the middle of the end.
+    for (const execution of this.#executions) execution.abandon();
     await Promise.all([...this.#executions].map((execution) => execution.quiet()));
     await this.#assertGoing();
   }

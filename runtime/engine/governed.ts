@@ -71,6 +71,8 @@ export class GovernedNode extends Runnable {
       if (isFatal(failure)) scope.graphs.endWith(failure);
       execution.silence();
       await execution.drained();
+      // What waits for a time would make its call after the node has failed.
+      execution.abandon();
       const failures = (retry?.failures ?? 0) + 1;
       const waitMs = isFatal(failure) || attempt.stopping ? null : nextNodeTry(this.#policy.retry, failure, failures);
       if (waitMs !== null && !attempt.over) {

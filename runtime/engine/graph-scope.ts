@@ -100,13 +100,18 @@ export class GraphScope {
   async settle(): Promise<void> {
     this.silence();
     await Promise.all([...this.#executions].map((execution) => execution.drained()));
+    // What waits for a time is left where it stands, or it would go on when nobody listens.
+    for (const execution of this.#executions) execution.abandon();
     await Promise.all([...this.#executions].map((execution) => execution.quiet()));
     this.channels.end();
   }
 
   /** The graph has failed: what still waits in it is nothing that the run waits for. */
   forget(): void {
-    for (const execution of this.#executions) this.finish(execution);
+    for (const execution of this.#executions) {
+      execution.abandon();
+      this.finish(execution);
+    }
   }
 
   /**

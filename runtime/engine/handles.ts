@@ -12,7 +12,7 @@ import { passGate } from "./gate.ts";
 import { askPerson } from "./human-call.ts";
 import { langchainHandle } from "./langchain-handle.ts";
 import { chat, type ModelServices } from "./model-call.ts";
-import { currentExecution, currentPlace, type NodeExecution } from "./node-execution.ts";
+import { currentExecution, currentPlace, SLEEP, type NodeExecution } from "./node-execution.ts";
 import { bodyBytes, MAX_BODY_BYTES } from "./outgoing.ts";
 import { settleCall } from "./settle-call.ts";
 import { callTool } from "./tool-call.ts";
@@ -155,12 +155,12 @@ async function sleep(input: { readonly ms: number } | { readonly until: number }
   if (!Number.isSafeInteger(value) || value < 0 || value > longest) {
     throw new InvalidArgumentsError(
       `${String(value)} is no time to sleep. Give a whole number of milliseconds: how long (at most ten years), or until when since the Unix epoch.`,
-      { details: { name: "clock.sleep" } },
+      { details: { name: SLEEP } },
     );
   }
-  await settleCall("clock.sleep", {
+  await settleCall(SLEEP, {
     kind: "timer",
-    action: "clock.sleep",
+    action: SLEEP,
     resource: "",
     class: "read",
     input,

@@ -58,8 +58,10 @@ export async function investigate(attempt: Attempt, open: OpenCall, tool: OpenCa
   attempt.assertMayCall();
   let found: { readonly value: unknown } | undefined;
   try {
-    found = await withinTime(attempt, { action: `${proposal.name} (reconcile)`, timeoutMs: tool.timeoutMs }, (signal) =>
-      reconcile({ effectId: open.id, signal }),
+    found = await withinTime(
+      attempt.lookups,
+      { action: `${proposal.name} (reconcile)`, timeoutMs: tool.timeoutMs },
+      (signal) => reconcile({ effectId: open.id, signal }),
     );
     if (found) return { kind: "ended", outcome: { ok: true, value: encode(found.value) }, via: "reconcile", by: null };
   } catch (error) {

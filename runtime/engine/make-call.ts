@@ -1,6 +1,6 @@
 import { isRepeatable } from "../core/effects.ts";
 import type { EffectOutcome, EventData, Proposal } from "../core/events.ts";
-import type { ViewWrite } from "../core/journal.ts";
+import type { Appended, ViewWrite } from "../core/journal.ts";
 import type { EffectRecord } from "../core/run-record.ts";
 import type { Verdict } from "../core/verdict.ts";
 import { effectId, type Call, type Ended } from "./call.ts";
@@ -11,7 +11,7 @@ import type { Handed, NodeExecution } from "./node-execution.ts";
 import { askAgent, askPeople } from "./outgoing.ts";
 import { recordableError } from "./recordable-error.ts";
 import { nextTry } from "./retry.ts";
-import { inTurn } from "./turn.ts";
+import { FREE_TURN, turnFor, type HeldTurn } from "./turn.ts";
 import { withinTime } from "./within-time.ts";
 
 /** What comes back from the gate, in its turn. */
@@ -23,28 +23,29 @@ interface Performed {
   readonly ms: number;
   /** What was thrown, as it was thrown. */
   readonly thrown?: unknown;
+  /** It may have failed for no other reason than that it was cut off: whether it happened is to be found out. */
+  readonly unknown?: true;
 }
 
 /** A call that changes nothing outside: made at once, and recorded with its end. */
-export function makeRead(
+export async function makeRead(
   execution: NodeExecution,
   call: Call,
   proposal: Proposal,
   verdict: Verdict | null,
   failures = 0,
 ): Promise<Passed> {
-  return inTurn(execution, call, proposal, async () => {
-    const id = effectId(execution.attempt.head.run, proposal.effect);
-    const { outcome, ms } = await tries(execution, call, proposal, verdict, id, failures);
-    return execution.record(
-      [{ type: "effect_recorded", data: { ...proposal, ...(verdict ? { verdict } : {}), outcome, ms } }],
-      outcome,
-    );
-  });
+  const turn = call.concurrency === undefined ? FREE_TURN : await turnFor(execution, call, proposal);
+  const id = effectId(execution.attempt.head.run, proposal.effect);
+  const { outcome, ms } = await tries(execution, call, proposal, { verdict, id, failures, turn });
+  return execution.record(
+    [{ type: "effect_recorded", data: { ...proposal, ...(verdict ? { verdict } : {}), outcome, ms } }],
+    outcome,
+  );
 }
 
 /** Records the intent, waits until it is on disk, and only then makes the call. */
-export function intend(
+export async function intend(
   execution: NodeExecution,
   call: Call,
   proposal: Proposal,
@@ -57,30 +58,42 @@ export function intend(
   const views: ViewWrite[] = approval === null ? [] : [{ view: "approval_consumed", approval }];
   if (call.kind === "ask") return askAgent(execution, call, data, views);
   if (call.kind === "human") return askPeople(execution, call, data, views);
-  return inTurn(execution, call, proposal, async () => {
-    await attempt.append([{ type: "effect_intended", data }], { views }).durable;
-    return makeCall(execution, call, proposal, id);
-  });
+  // Before the intent: what waits for its turn has not begun.
+  const turn = call.concurrency === undefined ? FREE_TURN : await turnFor(execution, call, proposal);
+  await written(turn, attempt.append([{ type: "effect_intended", data }], { views }));
+  return makeCall(execution, call, proposal, { id, failures: 0, turn });
 }
 
-async function makeCall(
-  execution: NodeExecution,
-  call: Call,
-  proposal: Proposal,
-  id: string,
-  failures = 0,
-): Promise<Passed> {
+/** Waits until a start is on disk; without it there is no call, and no need of a turn. */
+async function written(turn: HeldTurn, { durable }: Appended): Promise<void> {
+  try {
+    await durable;
+  } catch (error) {
+    turn.give();
+    throw error;
+  }
+}
+
+interface Try {
+  readonly id: string;
+  /** How often the call has failed before. */
+  readonly failures: number;
+  readonly turn: HeldTurn;
+}
+
+async function makeCall(execution: NodeExecution, call: Call, proposal: Proposal, first: Try): Promise<Passed> {
   const { attempt } = execution;
   const { effect } = proposal;
+  const { id } = first;
   // Nothing is called any more in a run that only ends. This one was certainly not made.
   if (attempt.stopping) {
-    const error = recordableError(notMade(proposal));
-    const outcome: EffectOutcome = { ok: false, error };
+    first.turn.give();
+    const outcome: EffectOutcome = { ok: false, error: recordableError(notMade(proposal)) };
     return execution.record([{ type: "effect_finished", data: { effect, outcome, ms: 0, via: "call" } }], outcome);
   }
   attempt.begins(effect);
   const begunBy = attempt.now();
-  const { outcome, ms } = await tries(execution, call, proposal, null, id, failures);
+  const { outcome, ms } = await tries(execution, call, proposal, { ...first, verdict: null });
   const timedOut = !outcome.ok && outcome.error.code === CallTimeoutError.code;
   if (timedOut && !isRepeatable(call.class)) {
     return goOnOpen(execution, call, { proposal, id, begunBy, settledAt: null, doubt: null });
@@ -93,13 +106,14 @@ async function tries(
   execution: NodeExecution,
   call: Call,
   proposal: Proposal,
-  verdict: Verdict | null,
-  id: string,
-  failuresBefore: number,
+  first: Try & { readonly verdict: Verdict | null },
 ): Promise<Performed> {
   const { attempt } = execution;
-  for (let failures = failuresBefore; ; failures++) {
-    const performed = await perform(execution, call, id);
+  const { id, verdict } = first;
+  let { turn } = first;
+  for (let { failures } = first; ; failures++) {
+    const performed = await perform(execution, call, id, turn);
+    if (performed.unknown) return execution.hang();
     const delayMs = nextTry(call, performed.outcome, performed.thrown, failures + 1);
     if (delayMs === null || performed.outcome.ok || execution.cut) return performed;
     const { error } = performed.outcome;
@@ -112,6 +126,7 @@ async function tries(
       },
     ]);
     await execution.waitUntil({ kind: "retry", effect: proposal.effect, dueAt });
+    turn = call.concurrency === undefined ? FREE_TURN : await turnFor(execution, call, proposal);
   }
 }
 
@@ -131,7 +146,8 @@ export async function goOnRetrying(
     return makeRead(execution, call, proposal, verdict, failures);
   }
   const id = effectId(execution.attempt.head.run, proposal.effect);
-  return inTurn(execution, call, proposal, () => makeCall(execution, call, proposal, id, failures));
+  const turn = call.concurrency === undefined ? FREE_TURN : await turnFor(execution, call, proposal);
+  return makeCall(execution, call, proposal, { id, failures, turn });
 }
 
 /** A sleep: the run is woken when its time has come. */
@@ -194,7 +210,7 @@ async function goOnOpen(execution: NodeExecution, call: Call, open: OpenCall): P
 }
 
 /** Makes a call again that did not happen, or of which it does not matter. */
-function repeat(
+async function repeat(
   execution: NodeExecution,
   call: Call,
   proposal: Proposal,
@@ -203,10 +219,9 @@ function repeat(
 ): Promise<Passed> {
   const { effect } = proposal;
   const views: ViewWrite[] = why === "operator" ? [{ view: "doubt_resolved", effect }] : [];
-  return inTurn(execution, call, proposal, async () => {
-    await execution.attempt.append([{ type: "effect_repeated", data: { effect, why } }], { views }).durable;
-    return makeCall(execution, call, proposal, id);
-  });
+  const turn = call.concurrency === undefined ? FREE_TURN : await turnFor(execution, call, proposal);
+  await written(turn, execution.attempt.append([{ type: "effect_repeated", data: { effect, why } }], { views }));
+  return makeCall(execution, call, proposal, { id, failures: 0, turn });
 }
 
 /** The rules, or people, said no: recorded, and thrown to whoever asked. */
@@ -222,18 +237,34 @@ export function refuse(execution: NodeExecution, call: Call, proposal: Proposal,
  * attempt was over first, or the run is being stopped, it may have failed for that alone, and whether it happened is
  * to be found out.
  */
-async function perform(execution: NodeExecution, call: Call, id: string): Promise<Performed> {
+async function perform(execution: NodeExecution, call: Call, id: string, turn: HeldTurn): Promise<Performed> {
   const { attempt } = execution;
-  if (attempt.stopping) return execution.hang();
-  attempt.assertMayCall();
+  if (attempt.stopping) {
+    turn.give();
+    return execution.hang();
+  }
   const startedMs = attempt.clock.monotonicMs();
   const elapsed = (): number => Math.round((attempt.clock.monotonicMs() - startedMs) * 1000) / 1000;
+  try {
+    attempt.assertMayCall();
+    return await made(execution, call, id, elapsed);
+  } finally {
+    turn.give();
+  }
+}
+
+async function made(execution: NodeExecution, call: Call, id: string, elapsed: () => number): Promise<Performed> {
   try {
     const value = await withinTime(execution, call, (signal) => call.perform({ effectId: id, signal }));
     return { outcome: { ok: true, value: encode(value) }, ms: elapsed() };
   } catch (thrown) {
-    if (attempt.over || (execution.cut && !isRepeatable(call.class))) return execution.hang();
-    return { outcome: { ok: false, error: recordableError(thrown) }, ms: elapsed(), thrown };
+    const unknown = execution.attempt.over || (execution.cut && !isRepeatable(call.class));
+    return {
+      outcome: { ok: false, error: recordableError(thrown) },
+      ms: elapsed(),
+      thrown,
+      ...(unknown ? { unknown: true } : {}),
+    };
   }
 }
 

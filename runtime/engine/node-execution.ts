@@ -1,5 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { deferred } from "../core/deferred.ts";
+import { effectNameOf } from "../core/effects.ts";
 import type { AppendOptions } from "../core/journal.ts";
 import type { NewEvent, Proposal, Wait } from "../core/events.ts";
 import type { Attempt } from "./attempt.ts";
@@ -49,6 +50,9 @@ export interface RecordedCalls {
 
 /** A wait that ends by itself. */
 export type TimedWait = Extract<Wait, { readonly dueAt: number }>;
+
+/** What a sleep is called. */
+export const SLEEP = "clock.sleep";
 
 /** How long a node that waits only for a time stays where it is, instead of parking its run. */
 const SOON_MS = 1_000;
@@ -266,6 +270,7 @@ export class NodeExecution {
       };
       if (!this.#abandoned) look();
     });
+    if (this.#abandoned) await new Promise<never>(() => undefined);
     this.#waits.delete(wait.effect);
     this.#busy++;
     this.#active++;
@@ -426,9 +431,21 @@ export class NodeExecution {
   /** Resolves when every call that the body has asked for is done; rejects with {@link Parked} if one of them waits. */
   async settled(): Promise<void> {
     await this.drained();
+    this.#dropSleeps();
     if (this.waiting || this.#abandoned) {
       this.abandon();
       await this.#parked.promise;
+    }
+  }
+
+  /** The body has returned: nobody waits for a sleep any more that lost a race. */
+  #dropSleeps(): void {
+    for (const { kind, effect } of this.waits) {
+      if (kind !== "timer" || effectNameOf(effect) !== SLEEP) continue;
+      const error = { name: "SleepDropped", message: "The node had ended before the time was over." };
+      const data = { effect, outcome: { ok: false, error }, ms: 0, via: "timer" } as const;
+      this.attempt.append([{ type: "effect_finished", data }]);
+      this.#waits.delete(effect);
     }
   }
 

@@ -1,7 +1,12 @@
-import type { Attempt } from "./attempt.ts";
 import { CallTimeoutError } from "./errors.ts";
 import { LONGEST_TIMER_MS } from "./longest-timer.ts";
 import { currentPlace } from "./node-execution.ts";
+
+/** Whoever can cut a call off before its time. */
+export interface CallOwner {
+  beginCall(): AbortController;
+  endCall(controller: AbortController): void;
+}
 
 /**
  * Runs one call within its time. The signal aborts when the time is up, or when the attempt is over; a call
@@ -10,12 +15,12 @@ import { currentPlace } from "./node-execution.ts";
  * @throws {@link CallTimeoutError}, and what the call throws.
  */
 export async function withinTime<T>(
-  attempt: Pick<Attempt, "beginCall" | "endCall">,
+  owner: CallOwner,
   call: { readonly action: string; readonly timeoutMs: number },
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { action, timeoutMs } = call;
-  const controller = attempt.beginCall();
+  const controller = owner.beginCall();
   let timer: NodeJS.Timeout | undefined;
   const timedOut = new Promise<never>((_, reject) => {
     timer = setTimeout(
@@ -36,6 +41,6 @@ export async function withinTime<T>(
     return await Promise.race([currentPlace.run(undefined, () => work(controller.signal)), timedOut]);
   } finally {
     clearTimeout(timer);
-    attempt.endCall(controller);
+    owner.endCall(controller);
   }
 }

@@ -62,12 +62,16 @@ export class Worker {
   #sweep: NodeJS.Timeout | null = null;
   #renew: NodeJS.Timeout | null = null;
   #sweeping: Promise<void> | null = null;
+  /** When it last swept, and from when on it frees what others have left behind (monotonic). */
+  #sweptMs: number;
+  #freeFromMs = 0;
   #renewing: Promise<void> | null = null;
 
   constructor(options: WorkerOptions) {
     this.#options = options;
     const { slots, agents, worker, limits, take } = options;
     this.#slots = new Slots(slots);
+    this.#sweptMs = options.clock.monotonicMs();
     this.#claimant = {
       worker,
       leaseMs: limits.leaseMs,
@@ -140,7 +144,7 @@ export class Worker {
         claim = await get();
       } finally {
         if (claim) this.#start(claim, slot);
-        else this.#free(slot);
+        else this.#free(slot, agent);
       }
     });
     return true;
@@ -171,8 +175,8 @@ export class Worker {
           const limits = [...this.#limits.values()];
           const claims = await journal.claimAny({ ...this.#claimant, limit: asked, olderThanMs, room, limits });
           for (const claim of claims) this.#start(claim, slots.pop() ?? NO_SLOT);
-          // As many as were asked for: there may be more.
-          if (claims.length === asked) this.#backlog = true;
+          // There may be more.
+          if (claims.length > 0) this.#backlog = true;
         } finally {
           for (const slot of slots) slot.free();
         }
@@ -191,9 +195,11 @@ export class Worker {
     return this.#cutOff;
   }
 
-  #free(slot: Slot): void {
+  #free(slot: Slot, agent: string): void {
+    // What an agent may not have more of waits in the database, where there is an end to look for: here.
+    const bounded = this.#limits.has(agent) || this.#roomFor(agent) <= 1;
     slot.free();
-    if (this.#thereIsMore()) this.#report("taking what waited for a slot", this.#fillSlots(0));
+    if (this.#thereIsMore() || bounded) this.#report("taking what waited for a slot", this.#fillSlots(0));
   }
 
   /** For work that nobody waits for: what it could not do, the sweep does a little later. */
@@ -229,7 +235,7 @@ export class Worker {
       })
       .finally(() => {
         this.#mine.delete(run);
-        this.#free(slot);
+        this.#free(slot, agent);
         this.#working.delete(work);
         // It may have parked just before that hint.
         if (mine.hinted && !this.#stopping) this.#report("taking a run again", this.#take(agent, [run]));
@@ -244,7 +250,7 @@ export class Worker {
       // Something arrived while the run parked: go on at once.
       claim =
         status === "ready" && !this.#stopping
-          ? (await this.#options.journal.claim([claim.head.run], this.#claimant))[0]
+          ? (await this.#options.journal.claim([claim.head.run], this.#claimant, this.#limits.get(claim.head.agent)))[0]
           : undefined;
     }
   }
@@ -306,12 +312,13 @@ export class Worker {
     const { journal, worker, limits } = this.#options;
     const limit = this.#limits.get(run.agent);
     if (limit) {
-      await journal.create(run);
+      await journal.create({ ...run, version: null });
       await this.#take(run.agent, [run.run]);
       return;
     }
     const taken = await this.#inSlot(run.agent, () => journal.create(run, { worker, leaseMs: limits.leaseMs }));
-    if (!taken) await journal.create(run);
+    // It belongs to the version that takes it, not to the one that the message came to.
+    if (!taken) await journal.create({ ...run, version: null });
   }
 
   async #renewLeases(): Promise<void> {
@@ -344,7 +351,7 @@ export class Worker {
     try {
       await this.#lookForCancels();
       await housekeeping.wakeDueRuns();
-      await housekeeping.freeLeftBehind([...this.#mine.keys()]);
+      await this.#freeLeftBehind();
       await housekeeping.expireApprovals();
       await this.#fillSlots(SWEEP_GRACE_MS);
       if (take === "sound" && (await housekeeping.suspectsWait(this.#claimant.versions))) onSuspects?.();
@@ -352,6 +359,22 @@ export class Worker {
     } catch (error) {
       this.#options.onTrouble("sweeping", recordableError(error), {});
     }
+  }
+
+  /**
+   * Runs of workers that are gone. A worker that was itself out of touch gives the others time to say that they are
+   * there: they were most likely out of touch as well, and have not crashed.
+   */
+  async #freeLeftBehind(): Promise<void> {
+    const { housekeeping, clock, worker, limits, sweepMs } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#sweptMs > limits.leaseMs / 3 + 2 * sweepMs) {
+      this.#freeFromMs = nowMs + limits.leaseMs / 3;
+      await housekeeping.workerSeen(worker);
+    }
+    this.#sweptMs = nowMs;
+    if (nowMs < this.#freeFromMs) return;
+    await housekeeping.freeLeftBehind([...this.#mine.keys()], (limits.leaseMs * 2) / 3);
   }
 
   /** Whoever cancels a run that is under way leaves a message for it, like everybody. */

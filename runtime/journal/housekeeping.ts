@@ -38,8 +38,8 @@ export function createHousekeeping(database: Database): Housekeeping {
       );
       return row?.public_key ?? null;
     },
-    async freeLeftBehind(except) {
-      await database.query(FREE_LEFT_BEHIND, [except, SWEEP_LIMIT], "free_left_behind");
+    async freeLeftBehind(except, unseenMs) {
+      await database.query(FREE_LEFT_BEHIND, [except, SWEEP_LIMIT, unseenMs], "free_left_behind");
     },
     async suspectsWait(versions) {
       const [row] = await database.query<{ wait: boolean }>(

@@ -24,6 +24,8 @@ with batch as (
     status = case
       when b.status is null then r.status
       when b.status = 'parked' and r.mailbox_seq > coalesce(b.mailbox_taken, r.mailbox_taken) then 'ready'
+      -- Whoever wants it ended does not wait for it to be released first.
+      when b.status = 'quarantined' and r.stop_at <= clock_timestamp() then 'ready'
       else b.status end,
     waits = coalesce(b.waits, case when b.status is null then r.waits else '[]' end),
     wake_at = case when b.status is null then r.wake_at else b.wake_at end,
@@ -162,13 +164,13 @@ export const UNDER_WAY = `select count(*)::int as under_way from runs where agen
 
 /**
  * Frees runs whose lease has run out, except those of $1: they are ready for whoever takes them. Where the worker was
- * seen after the end of the lease, or said goodbye, it lost the lease without having crashed.
+ * seen in the last $3 ms, or said goodbye, it lost the lease without having crashed.
  */
 export const FREE_LEFT_BEHIND = `
 with behind as materialized (
   select run_id, not exists (
     select 1 from workers w
-    where w.worker_id = lease_owner and (w.seen_at > lease_until or w.seen_at = '-infinity')) as crashed
+    where w.worker_id = lease_owner and (w.seen_at > clock_timestamp() - $3 * interval '1 millisecond' or w.seen_at = '-infinity')) as crashed
   from runs
   where status = 'running' and lease_until < clock_timestamp() and run_id <> all($1::uuid[])
   order by lease_until limit $2
