@@ -12,6 +12,8 @@ export interface WorkerOrders {
   readonly rules: string;
   readonly drainMs: number;
   readonly leaseMs: number;
+  /** The names of the agents that it has. */
+  readonly agents: readonly string[];
   /** How far this process's clock is off. */
   readonly clockMs: number;
 }
@@ -36,7 +38,7 @@ if (first.done) process.exit(0);
 const orders = JSON.parse(first.value) as WorkerOrders;
 offsetMs = orders.clockMs;
 const worker = await startWorker({
-  config: faultProject(new URL(orders.rules), orders.bankUrl),
+  config: faultProject(new URL(orders.rules), orders.bankUrl, orders.agents),
   databaseUrl: orders.databaseUrl,
   nats: { servers: [orders.natsUrl] },
   log: pino({ level: process.env["FAULTS_LOG"] ?? "silent" }, pino.destination(2)),

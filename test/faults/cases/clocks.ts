@@ -1,6 +1,6 @@
-import { CALL_MS } from "../agents.ts";
 import type { FaultCase, Guard } from "../case.ts";
 import { delay } from "../wait.ts";
+import { askedOrLate } from "./kills.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -9,9 +9,9 @@ const DATABASE_TIME: Guard = {
   shows: ["duplicated", "stuck"],
   patches: [
     {
-      file: "runtime/platform/worker-process.ts",
-      find: "const clock = await DatabaseClock.start(database, systemClock);",
-      replace: "const clock = { ...systemClock, [Symbol.dispose]: () => undefined };",
+      file: "runtime/engine/attempt.ts",
+      find: "return this.#claimedAt.epochMs + this.clock.monotonicMs() - this.#claimedAt.monotonicMs;",
+      replace: "return Date.now();",
     },
   ],
 };
@@ -29,14 +29,9 @@ function offBy(name: string, promise: string, ms: number): FaultCase {
       const run = await scene.start("clerk");
       const { held, release } = scene.hold("arrived", run, scene.random.pick([":book", ":pay"]));
       const call = await scene.come("the call arrives", held);
-      const late = delay(CALL_MS - 100);
-      const asked = scene.bank.once(
-        "find",
-        ({ key }) => key === call.key,
-        () => "go",
-      );
-      scene.workerOf(call).kill();
-      await Promise.race([asked.then(() => delay(scene.random.between(5, 40))), late]);
+      await askedOrLate(scene, run, call, () => {
+        scene.workerOf(call).kill();
+      });
       release();
     },
   };

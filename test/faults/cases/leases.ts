@@ -115,14 +115,8 @@ select b.run_id, m.run_id is not null as accepted`,
       patches: [
         {
           file: "runtime/journal/sql.ts",
-          find: `      or (status = 'running' and lease_until < clock_timestamp()))
-  order by run_id
-  for update
-)`,
-          replace: `      or status = 'running')
-  order by run_id
-  for update
-)`,
+          find: "where run_id = any($6::uuid[]) and status = 'ready' and ready_at <= clock_timestamp() and",
+          replace: "where run_id = any($6::uuid[]) and (status = 'running' or ready_at <= clock_timestamp()) and",
         },
       ],
     },
@@ -169,7 +163,9 @@ select b.run_id, m.run_id is not null as accepted`,
     guard: { none: "Nothing stands between this and a second call: there is no code that would make one." },
     async run(scene) {
       await scene.workers(1);
-      scene.terms.ends = "failed";
+      scene.terms.ends = ["failed"];
+      // The tool threw, whatever the bank did.
+      scene.terms.agrees = false;
       const run = await scene.start("teller");
       await scene.come(
         "the call is made",

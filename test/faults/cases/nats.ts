@@ -67,7 +67,7 @@ export const nats: readonly FaultCase[] = [
       name: "the run that an ask starts is named in it",
       shows: ["stuck", "duplicated"],
       patches: [
-        { file: "runtime/engine/worker.ts", find: "run: envelope.target,", replace: "run: crypto.randomUUID()," },
+        { file: "runtime/engine/receive-mail.ts", find: "    run: envelope.target,", replace: "    run: crypto.randomUUID()," },
       ],
     },
     async run(scene) {
@@ -106,11 +106,9 @@ export const nats: readonly FaultCase[] = [
       patches: [
         {
           file: "runtime/journal/sql.ts",
-          find: `    $12, clock_timestamp() + $13 * interval '1 millisecond',
-    case when $12::text is null then clock_timestamp() else 'infinity' end
+          find: `  where $19::uuid is null or exists (select 1 from asked)
   on conflict do nothing`,
-          replace: `    $12, clock_timestamp() + $13 * interval '1 millisecond',
-    case when $12::text is null then clock_timestamp() else 'infinity' end`,
+          replace: `  where $19::uuid is null or exists (select 1 from asked)`,
         },
       ],
     },

@@ -60,13 +60,13 @@ async function duringACall(scene: Scene, away: () => Promise<void>, back: () => 
   await scene.startAll(...scene.random.shuffled(["clerk", "person"] as const).slice(0, scene.random.between(0, 2)));
   await scene.come("the call is made", held);
   await delay(scene.random.between(0, 30));
-  const awayAt = performance.now();
   await away();
+  const wantedAt = performance.now();
   release();
   await delay(scene.random.between(0, 300));
   await back();
   // What a call brought is kept for some seconds; on a machine so busy that Postgres takes longer, it is in doubt.
-  if (performance.now() - awayAt > KEPT_MS) scene.terms.doubts = true;
+  if (performance.now() - wantedAt > KEPT_MS) scene.terms.doubts = true;
 }
 
 /** The reply of the first commit that holds these words never comes, or the commit itself does not. */
@@ -177,21 +177,20 @@ export const postgres: readonly FaultCase[] = [
       await duringACall(
         scene,
         async () => {
-          const [killer] = await Promise.all([
-            openConnection({ url: postgres.url("postgres"), applicationName: "taker" }),
-          ]);
+          const killer = await openConnection({ url: postgres.url("postgres"), applicationName: "taker" });
           taken.push(killer);
-          // The worker's connections are cut, and their places taken before it comes back.
-          for (let round = 0; round < 3; round++) {
-            await killer.query(
-              "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'signalbox%'",
-            );
+          // The worker's connections are cut, and their places taken before it comes back, until it has none.
+          await scene.until("the worker has no connection", async () => {
             const more = Array.from({ length: MAX_CONNECTIONS }, () =>
               openConnection({ url, applicationName: "taker" }),
             );
             for (const result of await Promise.allSettled(more))
               if (result.status === "fulfilled") taken.push(result.value);
-          }
+            const cut = await killer.query(
+              "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'signalbox%'",
+            );
+            return cut.length === 0;
+          });
         },
         async () => {
           await delay(scene.random.between(0, 600));

@@ -155,8 +155,8 @@ from runs r`,
       patches: [
         {
           file: "runtime/engine/attempt.ts",
-          find: 'return [...this.#voided(), ...sent.map((message): ViewWrite => ({ view: "message_out", message }))];',
-          replace: "return this.#voided();",
+          find: '          ...sent.map((message): ViewWrite => ({ view: "message_out", message })),\n',
+          replace: "",
         },
       ],
     },
