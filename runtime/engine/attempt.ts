@@ -81,6 +81,8 @@ export class Attempt {
   readonly #executions = new Set<NodeExecution>();
   /** One for each call under way. */
   readonly #calls = new Set<AbortController>();
+  /** One for each question what became of a call. */
+  readonly #inquiries = new Set<AbortController>();
   readonly #aborted = deferred<never>();
   readonly #stopped = deferred<undefined>();
   readonly #allBegun = deferred<undefined>();
@@ -164,8 +166,17 @@ export class Attempt {
     return controller;
   }
 
+  /** Somebody is asked what became of a call: that goes on in a run that is to end, which has to know it. */
+  beginInquiry(): AbortController {
+    const controller = new AbortController();
+    this.#inquiries.add(controller);
+    if (this.over) controller.abort();
+    return controller;
+  }
+
   endCall(controller: AbortController): void {
     this.#calls.delete(controller);
+    this.#inquiries.delete(controller);
   }
 
   /** Rejects when the attempt is aborted, with what aborted it. */
@@ -274,7 +285,7 @@ export class Attempt {
   abort(error: unknown): void {
     if (this.over) return;
     this.#abortedBy = { error };
-    for (const controller of this.#calls) controller.abort();
+    for (const controller of [...this.#calls, ...this.#inquiries]) controller.abort();
     for (const execution of this.#executions) execution.abandon();
     this.#aborted.reject(error);
   }

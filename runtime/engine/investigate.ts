@@ -58,7 +58,13 @@ export async function investigate(attempt: Attempt, open: OpenCall, tool: OpenCa
   attempt.assertMayCall();
   let found: { readonly value: unknown } | undefined;
   try {
-    found = await withinTime(attempt, { action: `${proposal.name} (reconcile)`, timeoutMs: tool.timeoutMs }, (signal) =>
+    const inquiry = {
+      beginCall: () => attempt.beginInquiry(),
+      endCall: (controller: AbortController) => {
+        attempt.endCall(controller);
+      },
+    };
+    found = await withinTime(inquiry, { action: `${proposal.name} (reconcile)`, timeoutMs: tool.timeoutMs }, (signal) =>
       reconcile({ effectId: open.id, signal }),
     );
     if (found) return { kind: "ended", outcome: { ok: true, value: encode(found.value) }, via: "reconcile", by: null };
