@@ -61,7 +61,8 @@ async function checkWorld(scene: Scene): Promise<void> {
   }
   for (const [id, run] of expected) {
     const count = scene.bank.count(id);
-    if (count === 0 && scene.terms.ends.every((end) => end === "finished")) scene.violated("lost", `${id} of ${run.run} never happened`);
+    if (count === 0 && scene.terms.ends.every((end) => end === "finished"))
+      scene.violated("lost", `${id} of ${run.run} never happened`);
     if (count > 1) scene.violated("duplicated", `${id} of ${run.run} happened ${String(count)} times`);
     const used = new Set(scene.bank.calls.filter((call) => call.id === id).map((call) => call.key));
     keys.set(id, used);

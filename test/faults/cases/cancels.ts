@@ -55,6 +55,7 @@ export const cancels: readonly FaultCase[] = [
   },
   {
     name: "a cancel reaches the runs that were asked",
+    long: true,
     promise: "With a cancelled run end the runs that it asked, also where a worker dies in mid-call meanwhile.",
     guard: {
       name: "the cancels of children in the transaction of the run's end",
@@ -123,6 +124,7 @@ export const cancels: readonly FaultCase[] = [
   },
   {
     name: "two operators cancel at once, and the worker that heard them dies",
+    long: true,
     promise: "However many cancel a run, and however often that is read, it is cancelled once.",
     guard: {
       name: "a message is taken over once",

@@ -68,9 +68,9 @@ export async function gone(scene: Scene): Promise<void> {
 export const kills: readonly FaultCase[] = [
   {
     name: "kill -9 before a call",
+    long: true,
     promise: "A call whose intent is on record and that never left is made once, by whoever comes next.",
     guard: LEFT_BEHIND,
-    provenInTests: true,
     async run(scene) {
       scene.terms.doubts = true;
       await scene.workers(2);
@@ -139,6 +139,7 @@ export const kills: readonly FaultCase[] = [
   },
   {
     name: "kill -9 after an idempotent call",
+    long: true,
     promise: "An idempotent call is made again under the same key, so that it counts once.",
     guard: {
       name: "the same idempotency key in every attempt",
@@ -201,6 +202,7 @@ export const kills: readonly FaultCase[] = [
   },
   {
     name: "kill -9 after the record, before the next step",
+    long: true,
     promise: "A call whose end is on record is not made again, and nobody is asked about it.",
     guard: {
       name: "a recorded end is what a later attempt gets",
@@ -226,6 +228,7 @@ export const kills: readonly FaultCase[] = [
   },
   {
     name: "kill -9 of a worker whose claim's reply is lost",
+    long: true,
     promise: "A run that was claimed by a worker that never heard of it is not lost.",
     guard: LEFT_BEHIND,
     async run(scene) {

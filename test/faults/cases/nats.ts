@@ -18,6 +18,7 @@ async function talk(scene: Scene): Promise<void> {
 export const nats: readonly FaultCase[] = [
   {
     name: "NATS is restarted",
+    long: true,
     promise: "What is asked and answered while NATS is away arrives once it is back.",
     guard: {
       name: "reconnecting for as long as it takes",
@@ -67,7 +68,11 @@ export const nats: readonly FaultCase[] = [
       name: "the run that an ask starts is named in it",
       shows: ["stuck", "duplicated"],
       patches: [
-        { file: "runtime/engine/receive-mail.ts", find: "    run: envelope.target,", replace: "    run: crypto.randomUUID()," },
+        {
+          file: "runtime/engine/receive-mail.ts",
+          find: "    run: envelope.target,",
+          replace: "    run: crypto.randomUUID(),",
+        },
       ],
     },
     async run(scene) {
@@ -99,6 +104,7 @@ export const nats: readonly FaultCase[] = [
   },
   {
     name: "messages are held back and come in another order",
+    long: true,
     promise: "Asks and answers find where they belong in whatever order and however often they are delivered.",
     guard: {
       name: "a run that an ask has started is not started again",

@@ -81,6 +81,8 @@ function lostReply(
     name,
     promise,
     guard,
+    // The rows of one statement: one of them stands for all in the small version.
+    long: agent !== "teller",
     async run(scene) {
       await scene.workers(1, PATIENT);
       // The attempt goes on: it finds its own head, or its append is not there and is sent again.
@@ -99,6 +101,7 @@ function lostReply(
 export const postgres: readonly FaultCase[] = [
   {
     name: "Postgres is restarted in a hurry",
+    long: true,
     promise: "What a call brought is written once Postgres is back, so that nobody has to ask what became of it.",
     guard: SENT_AGAIN,
     run(scene) {
@@ -155,6 +158,7 @@ export const postgres: readonly FaultCase[] = [
   },
   {
     name: "all connections of Postgres are taken",
+    long: true,
     promise: "A worker that gets no connection waits for one, and loses nothing that it holds.",
     guard: {
       name: "waiting for a connection",
@@ -229,6 +233,7 @@ export const postgres: readonly FaultCase[] = [
   ),
   {
     name: "the reply to a claim is lost",
+    long: true,
     promise: "A run whose claim was granted to a worker that never heard of it is claimed again.",
     guard: LEFT_BEHIND,
     async run(scene) {

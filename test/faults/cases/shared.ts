@@ -33,7 +33,7 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
     name: `${String(workers)} worker${workers === 1 ? "" : "s"} with random kills share ${String(RUNS)} runs`,
     promise: "Killing any worker at any time loses nothing and doubles nothing.",
     guard,
-    long: workers !== 2,
+    long: true,
     async run(scene) {
       const { random } = scene;
       scene.terms.doubts = true;

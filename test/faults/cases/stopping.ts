@@ -34,6 +34,7 @@ export const stopping: readonly FaultCase[] = [
   },
   {
     name: "a second SIGTERM at once",
+    long: true,
     promise: "A worker that is told twice ends at once, and that is as safe as any crash.",
     guard: {
       name: "reconcile before a call is repeated",

@@ -4,15 +4,14 @@ import type { FaultRun, Scene } from "../scene.ts";
 import { delay } from "../wait.ts";
 import { askedOrLate, gone } from "./kills.ts";
 
-const SLEEPERS = { agents: ["sleeper"] };
-const TRIERS = { agents: ["trier"] };
+const SLEEPERS = { agents: ["holder", "sleeper"] };
+// The rules name what the holder does.
+const TRIERS = { agents: ["holder", "trier"] };
 
 const WOKEN_WHEN_DUE: Guard = {
   name: "waking what is due",
   shows: ["stuck"],
-  patches: [
-    { file: "runtime/engine/worker.ts", find: "      await housekeeping.wakeDueRuns();\n", replace: "" },
-  ],
+  patches: [{ file: "runtime/engine/worker.ts", find: "      await housekeeping.wakeDueRuns();\n", replace: "" }],
 };
 
 /** A run sleeps once, whoever looks at it: what it waits for is what it said first. */
@@ -62,6 +61,7 @@ export const times: readonly FaultCase[] = [
   },
   {
     name: "a deadline that passes while no worker runs",
+    long: true,
     promise: "A run whose time was up before anybody could look ends as soon as somebody can.",
     guard: {
       name: "waking a parked run at its deadline",
@@ -104,10 +104,11 @@ export const times: readonly FaultCase[] = [
   },
   {
     name: "kill -9 as a run goes to sleep",
+    long: true,
     promise: "A sleep that is on record ends when it was to end, however often somebody has to begin with it again.",
     guard: {
       name: "the recorded end of a sleep",
-      shows: ["lost"],
+      shows: ["stuck", "lost"],
       patches: [
         {
           file: "runtime/engine/make-call.ts",

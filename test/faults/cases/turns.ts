@@ -15,8 +15,10 @@ function atMost(options: {
     name,
     promise,
     guard,
+    long: agent === "few",
     async run(scene) {
-      const orders = { agents: [agent] };
+      // The rules name what the holder does.
+      const orders = { agents: ["holder", agent] };
       await scene.workers(workers, orders);
       const most = scene.bank.crowd(
         ({ id }) => id.endsWith(agent === "few" ? ":few" : ":scarce"),

@@ -12,6 +12,7 @@ async function tell(scene: Scene, { agent }: FaultRun): Promise<void> {
 export const waits: readonly FaultCase[] = [
   {
     name: "kill -9 at a park",
+    long: true,
     promise: "A run that dies while it parks waits all the same, and is woken once.",
     guard: LEFT_BEHIND,
     async run(scene) {
@@ -62,6 +63,7 @@ from runs r`,
   },
   {
     name: "an approval is consumed while its worker dies",
+    long: true,
     promise: "An approval is used for one call, in the transaction that writes its intent, and for none besides.",
     guard: {
       name: "consuming the approval with the intent",
@@ -148,6 +150,7 @@ from runs r`,
   },
   {
     name: "kill -9 of the answerer as it answers",
+    long: true,
     promise: "An answer is on record with the end of its run, so that it reaches the asker whatever happens then.",
     guard: {
       name: "the answer's row in the transaction of the run's end",
