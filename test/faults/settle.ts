@@ -24,7 +24,7 @@ export async function settle(scene: Scene, limitMs: number): Promise<void> {
       open = error instanceof Error ? error.message : String(error);
     }
     if (open === "") break;
-    await delay(15);
+    await delay(30);
   }
   if (open !== "") scene.violated("stuck", open);
   await checkWorld(scene);

@@ -216,7 +216,7 @@ export const kills: readonly FaultCase[] = [
       ],
     },
     async run(scene) {
-      await scene.workers(2, { leaseMs: 1_000 });
+      await scene.workers(2, { leaseMs: 1_500 });
       const run = scene.start("teller");
       await scene.come(
         "the end is committed",

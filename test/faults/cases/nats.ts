@@ -122,6 +122,8 @@ export const nats: readonly FaultCase[] = [
       await scene.workers(2);
       const connection = await client(scene);
       const jetstream = connection.jetstream();
+      // What was with workers of earlier seeds when they were killed comes again only after half a minute.
+      await (await connection.jetstreamManager()).streams.purge("SIGNALBOX_MAIL");
       const held: { subject: string; data: Uint8Array }[] = [];
       let over = false;
       // One more that takes messages as a worker does: gives some back after a while, and hands in copies of others.
