@@ -80,18 +80,17 @@ async function why(scene: Scene, run: string): Promise<string> {
   return JSON.stringify(last?.data).slice(0, 400);
 }
 
-/** Each call that changes something and was started has its end on record, and it is the one that the bank knows. */
+/** Each call that may not be repeated and was started has its end on record, and it is the one that the bank knows. */
 async function checkCalls(scene: Scene, run: string): Promise<void> {
   const events = await scene.events({ run });
   const ends = new Map(events.flatMap(({ type, data }) => (type === "effect_finished" ? [[data.effect, data]] : [])));
   for (const { type, data } of events) {
-    if (type !== "effect_intended" || data.kind !== "tool") continue;
+    // What may be repeated may also be cut off: nobody finds out what became of it.
+    if (type !== "effect_intended" || data.kind !== "tool" || isRepeatable(data.class)) continue;
     const end = ends.get(data.effect);
     const happened = scene.bank.find(data.id) !== undefined;
-    if (!end) {
-      // A later attempt of an idempotent call may be cut off by a cancel, and repeating it is harmless.
-      if (!isRepeatable(data.class)) scene.violated("unverified", `${data.name} of ${run} has no end on record`);
-    } else if (end.outcome.ok !== happened) {
+    if (!end) scene.violated("unverified", `${data.name} of ${run} has no end on record`);
+    else if (end.outcome.ok !== happened) {
       const said = end.outcome.ok ? "happened" : "did not happen";
       scene.violated("unverified", `the record of ${run} says that ${data.name} ${said}, and the bank says otherwise`);
     }

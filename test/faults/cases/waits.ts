@@ -107,7 +107,6 @@ from runs r`,
         },
       ],
     },
-    provenInTests: true,
     async run(scene) {
       await scene.workers(1);
       scene.terms.operator = false;
