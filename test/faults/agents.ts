@@ -1,6 +1,7 @@
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
 import { defineAgent, defineConfig, defineTool, type SignalboxConfig } from "signalbox";
 import { z } from "zod";
+import type { RetryOptions } from "../../tools/define-tool.ts";
 import type { BankCall, Fate } from "./bank.ts";
 
 /** How long a lease lasts: long enough for two busy cores, short enough for many seeds. */
@@ -8,18 +9,27 @@ export const LEASE_MS = 400;
 /** For cases that no lease may run out in, however busy the machine is. */
 export const PATIENT = { leaseMs: 3_000 };
 /** How long a tool that can be asked afterwards may take. */
-export const CALL_MS = 800;
+export const CALL_MS = 900;
 /** How long one that cannot be asked may take: longer, because running out of it is a doubt. */
 const BLIND_CALL_MS = 3_000;
 /** For those that nobody has to ask about: no case waits for it. */
 const SAFE_CALL_MS = 10_000;
+
+/** How many calls of the scarce tool, and runs of the agent of which there are few, may be under way at once. */
+export const AT_ONCE = 2;
+/** Long enough to park. */
+export const SLEEP_MS = 1_300;
+
+/** What workers have unless a case says otherwise: each agent more takes time at every start. */
+export const USUAL_AGENTS = ["clerk", "teller", "answerer", "asker", "both", "holder", "person"] as const;
+const ALL_AGENTS = [...USUAL_AGENTS, "sleeper", "trier", "queuer", "few"] as const;
 
 const input = z.object({ id: z.string() });
 const output = z.object({ key: z.string() });
 type Context = { readonly effectId: string; readonly signal: AbortSignal };
 
 /** The agents of all cases. `bank` is where their tools call; the starter of runs, who calls nothing, gives none. */
-export function faultProject(rules: URL, bank = ""): SignalboxConfig {
+export function faultProject(rules: URL, bank = "", only: readonly string[] = ALL_AGENTS): SignalboxConfig {
   const post = async (path: string, call: BankCall, signal: AbortSignal): Promise<unknown> => {
     const response = await fetch(`${bank}${path}`, { method: "POST", body: JSON.stringify(call), signal });
     return response.json();
@@ -27,7 +37,12 @@ export function faultProject(rules: URL, bank = ""): SignalboxConfig {
   const tool = (
     name: string,
     effect: "read" | "idempotent" | "compensatable" | "irreversible",
-    options: { readonly timeoutMs: number; readonly reconcile: boolean },
+    options: {
+      readonly timeoutMs: number;
+      readonly reconcile: boolean;
+      readonly retry?: RetryOptions;
+      readonly concurrency?: number;
+    },
   ) => {
     const callOf = (id: string, key: string): BankCall => ({ id, key, kind: effect, pid: process.pid });
     const point = async (at: "before" | "after", call: BankCall, signal: AbortSignal): Promise<void> => {
@@ -41,6 +56,8 @@ export function faultProject(rules: URL, bank = ""): SignalboxConfig {
       input,
       output,
       timeoutMs: options.timeoutMs,
+      ...(options.retry === undefined ? {} : { retry: options.retry }),
+      ...(options.concurrency === undefined ? {} : { concurrency: options.concurrency }),
       run: async ({ id }: { id: string }, { effectId, signal }: Context) => {
         const call = callOf(id, effectId);
         await point("before", call, signal);
@@ -65,6 +82,13 @@ export function faultProject(rules: URL, bank = ""): SignalboxConfig {
   const pay = tool("bank.pay", "irreversible", asked);
   const held = tool("bank.held", "irreversible", asked);
   const wire = tool("bank.wire", "irreversible", { timeoutMs: BLIND_CALL_MS, reconcile: false });
+
+  const flaky = tool("bank.flaky", "idempotent", {
+    timeoutMs: SAFE_CALL_MS,
+    reconcile: false,
+    retry: { maxAttempts: 5, firstDelayMs: 300, factor: 1 },
+  });
+  const scarce = tool("bank.scarce", "compensatable", { ...asked, concurrency: AT_ONCE });
 
   const State = Annotation.Root({ id: Annotation<string>(), key: Annotation<string>() });
   type Step = (id: string) => Promise<{ key: string }>;
@@ -145,10 +169,43 @@ export function faultProject(rules: URL, bank = ""): SignalboxConfig {
         pay: (id) => tools.pay({ id: `${id}:pay` }),
       }),
   });
-  return defineConfig({ agents: [clerk, teller, answerer, asker, both, holder, person], rules: [rules] });
+  const sleeper = defineAgent({
+    name: "sleeper",
+    state: State,
+    tools: { pay },
+    graph: ({ tools, clock }) =>
+      chain({
+        sleep: async (id) => {
+          await clock.sleep(SLEEP_MS);
+          return { key: id };
+        },
+        pay: (id) => tools.pay({ id: `${id}:pay` }),
+      }),
+  });
+  const trier = defineAgent({
+    name: "trier",
+    state: State,
+    tools: { flaky },
+    graph: ({ tools }) => chain({ flaky: (id) => tools.flaky({ id: `${id}:flaky` }) }),
+  });
+  const queuer = defineAgent({
+    name: "queuer",
+    state: State,
+    tools: { scarce },
+    graph: ({ tools }) => chain({ scarce: (id) => tools.scarce({ id: `${id}:scarce` }) }),
+  });
+  const few = defineAgent({
+    name: "few",
+    state: State,
+    tools: { pay },
+    concurrency: AT_ONCE,
+    graph: ({ tools }) => chain({ pay: (id) => tools.pay({ id: `${id}:few` }) }),
+  });
+  const agents = [clerk, teller, answerer, asker, both, holder, person, sleeper, trier, queuer, few];
+  return defineConfig({ agents: agents.filter(({ name }) => only.includes(name)), rules: [rules] });
 }
 
-export type AgentName = "clerk" | "teller" | "asker" | "both" | "holder" | "person";
+export type AgentName = Exclude<(typeof ALL_AGENTS)[number], "answerer">;
 
 /** What must have happened outside, once each, when a run of the agent has finished. */
 export function expectedOf(agent: AgentName, id: string): string[] {
@@ -164,6 +221,13 @@ export function expectedOf(agent: AgentName, id: string): string[] {
     case "holder":
       return [`${id}:held`];
     case "person":
+    case "sleeper":
       return [`${id}:pay`];
+    case "trier":
+      return [`${id}:flaky`];
+    case "queuer":
+      return [`${id}:scarce`];
+    case "few":
+      return [`${id}:few`];
   }
 }

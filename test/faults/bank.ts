@@ -78,6 +78,28 @@ export class Bank {
     });
   }
 
+  /**
+   * All matching calls take a while between their arrival and their effect.
+   *
+   * @returns the most of them that were there at once so far.
+   */
+  crowd(matches: (call: BankCall) => boolean, takes: () => Promise<void>): () => number {
+    let now = 0;
+    let most = 0;
+    this.#traps.push({
+      point: "arrived",
+      matches,
+      spring: async () => {
+        now++;
+        most = Math.max(most, now);
+        await takes();
+        now--;
+        return "go" as const;
+      },
+    });
+    return () => most;
+  }
+
   /** How often something happened for this business id. */
   count(id: string): number {
     return this.acts.filter((act) => act.id === id).length;

@@ -8,7 +8,7 @@ import { PostgresJournal } from "../../runtime/journal/journal.ts";
 import { JournalWriter } from "../../runtime/journal/writer.ts";
 import { migrate } from "../../runtime/journal/migrate.ts";
 import { administer } from "../support/administer.ts";
-import { faultProject, LEASE_MS } from "./agents.ts";
+import { faultProject, LEASE_MS, USUAL_AGENTS } from "./agents.ts";
 import { Bank } from "./bank.ts";
 import { FaultNats, FaultPostgres, faultPrograms, serverFolder, type FaultPrograms } from "./servers.ts";
 import { WorkerPool, type FaultWorker } from "./workers.ts";
@@ -117,6 +117,7 @@ export class Lane implements AsyncDisposable {
       rules: RULES.href,
       drainMs: 3_000,
       leaseMs: LEASE_MS,
+      agents: USUAL_AGENTS,
       clockMs: 0,
       ...orders,
     });

@@ -5,7 +5,7 @@ import type { Principal } from "../../runtime/core/people.ts";
 import { deliverIn } from "../../runtime/journal/deliver.ts";
 import type { Scene } from "./scene.ts";
 
-const OLGA: Principal = { name: "olga", kind: "person", roles: ["operator"], pools: ["finance"] };
+export const OLGA: Principal = { name: "olga", kind: "person", roles: ["operator"], pools: ["finance"] };
 
 /** Approves what waits, answers what is asked, and settles what is in doubt by what the bank says. */
 export async function operate(scene: Scene): Promise<void> {

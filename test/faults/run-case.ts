@@ -16,7 +16,12 @@ export type SeedResult =
   { readonly skipped: string } | { readonly skipped: null; readonly violations: readonly Violation[] };
 
 /** Runs one seed of a case: what it does, and what is wrong afterwards. */
-export async function runSeed(lane: Lane, faultCase: FaultCase, seed: number, limitMs = LIMIT_MS): Promise<SeedResult> {
+export async function runSeed(
+  lane: Lane,
+  faultCase: FaultCase,
+  seed: number,
+  { guarded = true }: { readonly guarded?: boolean } = {},
+): Promise<SeedResult> {
   // The bank remembers: what is run twice, with its guard and without, must not meet itself there.
   const tag = `${faultCase.name}#${String(seed)}/${String(lane.nextScene())}`;
   const scene = new Scene(lane, new Random(seed * 7_919 + hash(faultCase.name)), tag);
@@ -28,7 +33,7 @@ export async function runSeed(lane: Lane, faultCase: FaultCase, seed: number, li
       if (!(error instanceof NeverCame)) throw error;
       scene.violated("stuck", error.message);
     }
-    await settle(scene, Math.max(limitMs, scene.terms.limitMs));
+    await settle(scene, guarded ? Math.max(LIMIT_MS, scene.terms.limitMs) : LIMIT_WITHOUT_GUARD_MS);
   } finally {
     await scene.cleanUp();
     if (scene.violations.length > 0) await lane.reset();
@@ -48,7 +53,7 @@ export async function proveGuard(lane: Lane, faultCase: FaultCase, normal: strin
   await lane.use(patched.path);
   try {
     for (let seed = 1; seed <= SEEDS_WITHOUT_GUARD; seed++) {
-      const result = await runSeed(lane, faultCase, seed, LIMIT_WITHOUT_GUARD_MS);
+      const result = await runSeed(lane, faultCase, seed, { guarded: false });
       if (result.skipped !== null) return { skipped: result.skipped };
       const seen = result.violations.find(({ kind }) => guard.shows.includes(kind));
       if (seen) return { skipped: null, seen, seeds: seed };

@@ -1,9 +1,13 @@
 import { startRun } from "../../runtime/platform/start-run.ts";
-import type { RunStatus } from "../../runtime/core/events.ts";
+import { cancelRun } from "../../runtime/operations/runs.ts";
+import type { JournalEvent, RunStatus } from "../../runtime/core/events.ts";
+import type { Principal } from "../../runtime/core/people.ts";
+import { deliverIn } from "../../runtime/journal/deliver.ts";
 import { expectedOf, type AgentName } from "./agents.ts";
 import type { Bank, BankCall, Fate, Point } from "./bank.ts";
 import type { Violation, ViolationKind } from "./case.ts";
 import type { Books, Lane } from "./lane.ts";
+import { OLGA } from "./operator.ts";
 import type { Held } from "./postgres-proxy.ts";
 import type { Random } from "./random.ts";
 import { holds } from "./wait.ts";
@@ -26,8 +30,10 @@ export interface Terms {
   operator: boolean;
   /** How long runs may take after the fault is over, where there are many. */
   limitMs: number;
-  /** The status that runs of a case have to reach. */
-  ends: RunStatus;
+  /** What runs may end as. Only where that is "finished" alone does everything have to have happened. */
+  ends: readonly RunStatus[];
+  /** What the record says of each call agrees with the bank. */
+  agrees: boolean;
 }
 
 /** How long a condition that the case itself brings about may take. */
@@ -39,12 +45,20 @@ export class Scene {
   readonly random: Random;
   readonly runs: FaultRun[] = [];
   readonly violations: Violation[] = [];
-  readonly terms: Terms = { doubts: false, attempts: null, operator: true, limitMs: 0, ends: "finished" };
+  readonly terms: Terms = {
+    doubts: false,
+    attempts: null,
+    operator: true,
+    limitMs: 0,
+    ends: ["finished"],
+    agrees: true,
+  };
   /** Where the runs are; a case may bring books of its own. */
   books: Books;
   readonly #tag: string;
   #started = 0;
   readonly #cleanups: (() => Promise<void> | void)[] = [];
+  readonly #checks: (() => Promise<void> | void)[] = [];
 
   constructor(lane: Lane, random: Random, tag: string) {
     this.lane = lane;
@@ -59,6 +73,15 @@ export class Scene {
 
   violated(kind: ViolationKind, what: string): void {
     this.violations.push({ kind, what });
+  }
+
+  /** Looked at once all runs have ended. */
+  afterwards(check: () => Promise<void> | void): void {
+    this.#checks.push(check);
+  }
+
+  async check(): Promise<void> {
+    for (const check of this.#checks) await check();
   }
 
   /** Done at the end of the seed, whatever became of it. */
@@ -118,12 +141,14 @@ export class Scene {
     return this.lane.add(orders);
   }
 
-  async start(agent: AgentName): Promise<FaultRun> {
+  /** @param forMs how long the run may take */
+  async start(agent: AgentName, forMs?: number): Promise<FaultRun> {
     const id = `${this.#tag}.${String(this.#started++)}`;
     const { journal } = this.books;
     const { bus, project } = this.lane;
     const startedBy = { kind: "person", id: "ada" } as const;
-    const { run } = await startRun({ journal, bus, config: project }, { agent, input: { id }, startedBy });
+    const deadline = forMs === undefined ? undefined : Date.now() + forMs;
+    const { run } = await startRun({ journal, bus, config: project }, { agent, input: { id }, startedBy, deadline });
     const started = { run, agent, id };
     this.runs.push(started);
     return started;
@@ -159,6 +184,23 @@ export class Scene {
         release(given);
       },
     };
+  }
+
+  /** An operator cancels a run. */
+  async cancel({ run }: FaultRun, by: Principal = OLGA): Promise<void> {
+    const { database } = this.books;
+    const woken = await cancelRun({ database, deliver: deliverIn }, by, { run, reason: "It is not wanted any more." });
+    if (woken) this.lane.bus.wake(woken.agent, [woken.run]);
+  }
+
+  /** The events of a run. */
+  events({ run }: Pick<FaultRun, "run">): Promise<JournalEvent[]> {
+    return this.books.journal.read(run);
+  }
+
+  /** The runs that a run has asked. */
+  async children({ run }: FaultRun): Promise<{ readonly run: string; readonly status: RunStatus }[]> {
+    return this.books.database.query("select run_id as run, status from runs where parent_id = $1", [run]);
   }
 
   async status(run: FaultRun): Promise<RunStatus | undefined> {

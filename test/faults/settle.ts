@@ -1,4 +1,5 @@
 import { verify } from "../../runtime/audit/verify.ts";
+import { isRepeatable } from "../../runtime/core/effects.ts";
 import { ENDED_STATUSES, type RunStatus } from "../../runtime/core/events.ts";
 import { operate } from "./operator.ts";
 import type { Scene } from "./scene.ts";
@@ -23,12 +24,14 @@ export async function settle(scene: Scene, limitMs: number): Promise<void> {
       open = error instanceof Error ? error.message : String(error);
     }
     if (open === "") break;
-    await delay(15);
+    await delay(30);
   }
   if (open !== "") scene.violated("stuck", open);
   await checkWorld(scene);
   // A run that goes on while it is read does not verify.
-  if (open === "") await checkRecord(scene);
+  if (open !== "") return;
+  await checkRecord(scene);
+  await scene.check();
 }
 
 async function whatIsOpen(scene: Scene): Promise<string> {
@@ -58,14 +61,15 @@ async function checkWorld(scene: Scene): Promise<void> {
   }
   for (const [id, run] of expected) {
     const count = scene.bank.count(id);
-    if (count === 0 && scene.terms.ends === "finished") scene.violated("lost", `${id} of ${run.run} never happened`);
+    if (count === 0 && scene.terms.ends.every((end) => end === "finished"))
+      scene.violated("lost", `${id} of ${run.run} never happened`);
     if (count > 1) scene.violated("duplicated", `${id} of ${run.run} happened ${String(count)} times`);
     const used = new Set(scene.bank.calls.filter((call) => call.id === id).map((call) => call.key));
     keys.set(id, used);
     if (used.size > 1) scene.violated("duplicated", `${id} of ${run.run} was called under ${String(used.size)} keys`);
   }
   for (const run of await runsOf(scene)) {
-    if (ENDED_STATUSES.includes(run.status) && run.status !== scene.terms.ends) {
+    if (ENDED_STATUSES.includes(run.status) && !scene.terms.ends.includes(run.status)) {
       scene.violated("lost", `${run.agent} ${run.run} is ${run.status}: ${await why(scene, run.run)}`);
     }
   }
@@ -74,6 +78,23 @@ async function checkWorld(scene: Scene): Promise<void> {
 async function why(scene: Scene, run: string): Promise<string> {
   const last = (await scene.books.journal.read(run)).at(-1);
   return JSON.stringify(last?.data).slice(0, 400);
+}
+
+/** Each call that may not be repeated and was started has its end on record, and it is the one that the bank knows. */
+async function checkCalls(scene: Scene, run: string): Promise<void> {
+  const events = await scene.events({ run });
+  const ends = new Map(events.flatMap(({ type, data }) => (type === "effect_finished" ? [[data.effect, data]] : [])));
+  for (const { type, data } of events) {
+    // What may be repeated may also be cut off: nobody finds out what became of it.
+    if (type !== "effect_intended" || data.kind !== "tool" || isRepeatable(data.class)) continue;
+    const end = ends.get(data.effect);
+    const happened = scene.bank.find(data.id) !== undefined;
+    if (!end) scene.violated("unverified", `${data.name} of ${run} has no end on record`);
+    else if (end.outcome.ok !== happened) {
+      const said = end.outcome.ok ? "happened" : "did not happen";
+      scene.violated("unverified", `the record of ${run} says that ${data.name} ${said}, and the bank says otherwise`);
+    }
+  }
 }
 
 interface ApprovalRow {
@@ -89,6 +110,7 @@ async function checkRecord(scene: Scene): Promise<void> {
     const { verified, firstBad } = await verify(database, run);
     if (!verified) scene.violated("unverified", `${run}: ${JSON.stringify(firstBad)}`);
   }
+  if (scene.terms.agrees) for (const { run } of await runsOf(scene)) await checkCalls(scene, run);
   const runs = [(await runsOf(scene)).map(({ run }) => run)];
   const approvals = await database.query<ApprovalRow>(
     `select a.approval_id as approval, a.status, exists (

@@ -12,6 +12,8 @@ export interface WorkerOrders {
   readonly rules: string;
   readonly drainMs: number;
   readonly leaseMs: number;
+  /** The names of the agents that it has. */
+  readonly agents: readonly string[];
   /** How far this process's clock is off. */
   readonly clockMs: number;
 }
@@ -25,34 +27,39 @@ globalThis.Date = new Proxy(RealDate, {
   get: (real, name) => (name === "now" ? now : (Reflect.get(real, name) as unknown)),
 });
 
-const { default: pino } = await import("pino");
-const { startWorker } = await import("../../runtime/platform/worker-process.ts");
-const { faultProject } = await import("./agents.ts");
+/** A function, because a script whose code is kept compiled cannot wait at its top. */
+async function main(): Promise<void> {
+  const { default: pino } = await import("pino");
+  const { startWorker } = await import("../../runtime/platform/worker-process.ts");
+  const { faultProject } = await import("./agents.ts");
 
-const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
-console.log("loaded");
-const first = await lines.next();
-if (first.done) process.exit(0);
-const orders = JSON.parse(first.value) as WorkerOrders;
-offsetMs = orders.clockMs;
-const worker = await startWorker({
-  config: faultProject(new URL(orders.rules), orders.bankUrl),
-  databaseUrl: orders.databaseUrl,
-  nats: { servers: [orders.natsUrl] },
-  log: pino({ level: process.env["FAULTS_LOG"] ?? "silent" }, pino.destination(2)),
-  limits: { leaseMs: orders.leaseMs },
-  sweepMs: 100,
-  drainMs: orders.drainMs,
-});
-const signals: NodeJS.Signals[] = [];
-process.on("SIGTERM", (signal) => {
-  signals.push(signal);
-  if (signals.length > 1) process.exit(143);
-  void worker.close().then(() => process.exit(0));
-});
-console.log("ready");
-for (let line = await lines.next(); !line.done; line = await lines.next()) {
-  offsetMs = (JSON.parse(line.value) as { clockMs: number }).clockMs;
+  const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
+  console.log("loaded");
+  const first = await lines.next();
+  if (first.done) return;
+  const orders = JSON.parse(first.value) as WorkerOrders;
+  offsetMs = orders.clockMs;
+  const worker = await startWorker({
+    config: faultProject(new URL(orders.rules), orders.bankUrl, orders.agents),
+    databaseUrl: orders.databaseUrl,
+    nats: { servers: [orders.natsUrl] },
+    log: pino({ level: process.env["FAULTS_LOG"] ?? "silent" }, pino.destination(2)),
+    limits: { leaseMs: orders.leaseMs },
+    sweepMs: 100,
+    drainMs: orders.drainMs,
+  });
+  const signals: NodeJS.Signals[] = [];
+  process.on("SIGTERM", (signal) => {
+    signals.push(signal);
+    if (signals.length > 1) process.exit(143);
+    void worker.close().then(() => process.exit(0));
+  });
+  console.log("ready");
+  for (let line = await lines.next(); !line.done; line = await lines.next()) {
+    offsetMs = (JSON.parse(line.value) as { clockMs: number }).clockMs;
+  }
+  // Nobody is there any more who would stop it.
+  if (signals.length === 0) process.exit(0);
 }
-// Nobody is there any more who would stop it.
-if (signals.length === 0) process.exit(0);
+
+void main();

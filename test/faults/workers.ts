@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { WORKER_FLAGS } from "./bundle.ts";
 import { PostgresProxy } from "./postgres-proxy.ts";
 import type { WorkerOrders } from "./worker-process.ts";
 
@@ -105,8 +106,7 @@ export class WorkerPool {
   }
 
   #load(): Spare {
-    // Cedar's wasm is not worth optimising for a process that lives a second: it would take more time than all else.
-    const child = spawn(process.execPath, ["--no-turbo-inline-js-wasm-calls", "--liftoff-only", this.#bundle], {
+    const child = spawn(process.execPath, [...WORKER_FLAGS, this.#bundle], {
       stdio: ["pipe", "pipe", process.env["FAULTS_LOG"] === undefined ? "ignore" : "inherit"],
       // A group of its own: what stops this process at the keyboard must not reach it as a SIGINT.
       detached: true,

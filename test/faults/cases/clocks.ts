@@ -1,60 +1,61 @@
-import { CALL_MS } from "../agents.ts";
+import { SLEEP_MS } from "../agents.ts";
 import type { FaultCase, Guard } from "../case.ts";
 import { delay } from "../wait.ts";
+import { askedOrLate } from "./kills.ts";
 
 const HOUR_MS = 3_600_000;
 
 const DATABASE_TIME: Guard = {
   name: "the database's time",
-  shows: ["duplicated", "stuck"],
+  shows: ["duplicated", "lost"],
   patches: [
     {
-      file: "runtime/platform/worker-process.ts",
-      find: "const clock = await DatabaseClock.start(database, systemClock);",
-      replace: "const clock = { ...systemClock, [Symbol.dispose]: () => undefined };",
+      file: "runtime/engine/attempt.ts",
+      find: "return this.#claimedAt.epochMs + this.clock.monotonicMs() - this.#claimedAt.monotonicMs;",
+      replace: "return Date.now();",
     },
   ],
 };
 
-/** A call is under way when its worker dies, and whoever finds out about it, or who made it, has another time. */
-function offBy(name: string, promise: string, ms: number): FaultCase {
-  return {
-    name,
-    promise,
+export const clocks: readonly FaultCase[] = [
+  {
+    name: "a worker's clock is an hour ahead",
+    long: true,
+    promise:
+      "How long a call may still take effect is measured in the database's time, whatever a worker's clock says.",
     guard: DATABASE_TIME,
     async run(scene) {
       await scene.lane.endWorkers();
       // Either may make the call, and the other finds out about it.
-      await Promise.all([scene.another(), scene.another({ clockMs: ms })]);
+      await Promise.all([scene.another(), scene.another({ clockMs: HOUR_MS })]);
       const run = await scene.start("clerk");
       const { held, release } = scene.hold("arrived", run, scene.random.pick([":book", ":pay"]));
       const call = await scene.come("the call arrives", held);
-      const late = delay(CALL_MS - 100);
-      const asked = scene.bank.once(
-        "find",
-        ({ key }) => key === call.key,
-        () => "go",
-      );
-      scene.workerOf(call).kill();
-      await Promise.race([asked.then(() => delay(scene.random.between(5, 40))), late]);
+      await askedOrLate(scene, run, call, () => {
+        scene.workerOf(call).kill();
+      });
       release();
     },
-  };
-}
-
-export const clocks: readonly FaultCase[] = [
-  offBy(
-    "a worker's clock is an hour ahead",
-    "How long a call may still take effect is measured in the database's time, whatever a worker's clock says.",
-    HOUR_MS,
-  ),
-  offBy(
-    "a worker's clock is an hour back",
-    "What waits for a time waits for the database's, whatever a worker's clock says.",
-    -HOUR_MS,
-  ),
+  },
+  {
+    name: "a worker's clock is an hour back",
+    promise: "What waits for a time waits for the database's, whatever a worker's clock says.",
+    guard: DATABASE_TIME,
+    async run(scene) {
+      await scene.workers(1, { agents: ["holder", "sleeper"], clockMs: -HOUR_MS });
+      const startedMs = performance.now();
+      const run = await scene.start("sleeper");
+      await scene.come(
+        "it has slept",
+        scene.at("before", run, () => "go", ":pay"),
+      );
+      const sleptMs = Math.round(performance.now() - startedMs);
+      if (sleptMs < SLEEP_MS) scene.violated("lost", `a sleep of ${String(SLEEP_MS)} ms took ${String(sleptMs)}`);
+    },
+  },
   {
     name: "a worker's clock jumps in mid-run",
+    long: true,
     promise: "A lease is over when its time has passed, also for a worker whose clock was set back.",
     guard: {
       name: "deadlines on a clock that is never set",

@@ -1,4 +1,5 @@
 import type { FaultCase } from "../case.ts";
+import { cancels } from "./cancels.ts";
 import { clocks } from "./clocks.ts";
 import { disk } from "./disk.ts";
 import { kills } from "./kills.ts";
@@ -7,12 +8,17 @@ import { nats } from "./nats.ts";
 import { postgres } from "./postgres.ts";
 import { shared } from "./shared.ts";
 import { stopping } from "./stopping.ts";
+import { times } from "./times.ts";
+import { turns } from "./turns.ts";
 import { waits } from "./waits.ts";
 
 /** All cases, in the order in which they are run. */
 export const CASES: readonly FaultCase[] = [
   ...kills,
   ...waits,
+  ...cancels,
+  ...times,
+  ...turns,
   ...leases,
   ...nats,
   ...postgres,

@@ -1,9 +1,31 @@
 import type { FaultCase, Guard } from "../case.ts";
+import type { Scene } from "../scene.ts";
 import { delay } from "../wait.ts";
+import { LEFT_BEHIND, REPEATED_UNASKED } from "./kills.ts";
 
-const RUNS = 60;
+const RUNS = 24;
 /** With so many runs at once on two cores, a worker may hear nothing for longer than the other cases' leases. */
-const SHARING = { leaseMs: 3_000 };
+const SHARING = { leaseMs: 1_200 };
+
+/** Kills a worker at any time: at some call's point, or while who knows what happens. */
+async function killOne(scene: Scene): Promise<void> {
+  const { random, lane } = scene;
+  const actions = random.shuffled([":upsert", ":book", ":pay", ":wire", ":held", ":answer"]).slice(0, 3);
+  const point = random.pick(["before", "arrived", "acted", "acted", "after"] as const);
+  let over = false;
+  const hit = lane.bank.once(
+    point,
+    ({ id }) => !over && actions.some((action) => id.endsWith(action)),
+    (call) => {
+      scene.workerOf(call).kill();
+      return "go";
+    },
+  );
+  await Promise.race([hit, delay(random.between(300, 600))]);
+  over = true;
+  if (lane.workers.every(({ alive }) => alive)) random.pick(lane.workers).kill();
+  await scene.another(SHARING);
+}
 
 /** Many runs of all kinds, on workers that are killed at any time and replaced. */
 function sharing(workers: number, kills: number, guard: Guard): FaultCase {
@@ -11,7 +33,7 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
     name: `${String(workers)} worker${workers === 1 ? "" : "s"} with random kills share ${String(RUNS)} runs`,
     promise: "Killing any worker at any time loses nothing and doubles nothing.",
     guard,
-    long: workers !== 2,
+    long: true,
     async run(scene) {
       const { random } = scene;
       scene.terms.doubts = true;
@@ -22,9 +44,8 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
       );
       const started = scene.startAll(...agents);
       for (let n = 0; n < kills; n++) {
-        await delay(random.between(20, 250));
-        random.pick(scene.lane.workers.filter(({ alive }) => alive)).kill();
-        await scene.another(SHARING);
+        await delay(random.between(0, 60));
+        await killOne(scene);
       }
       await started;
     },
@@ -32,27 +53,11 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
 }
 
 export const shared: readonly FaultCase[] = [
-  sharing(1, 1, {
+  sharing(1, 1, LEFT_BEHIND),
+  sharing(2, 2, {
     name: "reconcile before a call is repeated",
     shows: ["duplicated"],
-    patches: [
-      {
-        file: "runtime/engine/make-call.ts",
-        find: 'if (repeatable(call)) return repeat(execution, call, proposal, id, "crash");',
-        replace: 'if (repeatable(call) || call.reconcile) return repeat(execution, call, proposal, id, "crash");',
-      },
-    ],
-  }),
-  sharing(2, 2, {
-    name: "doubt where a tool cannot be asked",
-    shows: ["duplicated"],
-    patches: [
-      {
-        file: "runtime/engine/investigate.ts",
-        find: "  if (!reconcile) {\n",
-        replace: '  if (!reconcile) return { kind: "not_made", why: "crash" };\n  if (!reconcile) {\n',
-      },
-    ],
+    patches: [REPEATED_UNASKED],
   }),
   sharing(4, 3, {
     name: "the same idempotency key in every attempt",

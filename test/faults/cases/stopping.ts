@@ -1,6 +1,7 @@
 import { PATIENT } from "../agents.ts";
 import type { FaultCase } from "../case.ts";
 import { delay } from "../wait.ts";
+import { REPEATED_UNASKED } from "./kills.ts";
 
 export const stopping: readonly FaultCase[] = [
   {
@@ -33,17 +34,12 @@ export const stopping: readonly FaultCase[] = [
   },
   {
     name: "a second SIGTERM at once",
+    long: true,
     promise: "A worker that is told twice ends at once, and that is as safe as any crash.",
     guard: {
       name: "reconcile before a call is repeated",
       shows: ["duplicated"],
-      patches: [
-        {
-          file: "runtime/engine/make-call.ts",
-          find: 'if (repeatable(call)) return repeat(execution, call, proposal, id, "crash");',
-          replace: 'if (repeatable(call) || call.reconcile) return repeat(execution, call, proposal, id, "crash");',
-        },
-      ],
+      patches: [REPEATED_UNASKED],
     },
     async run(scene) {
       await scene.workers(2);

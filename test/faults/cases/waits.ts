@@ -12,6 +12,7 @@ async function tell(scene: Scene, { agent }: FaultRun): Promise<void> {
 export const waits: readonly FaultCase[] = [
   {
     name: "kill -9 at a park",
+    long: true,
     promise: "A run that dies while it parks waits all the same, and is woken once.",
     guard: LEFT_BEHIND,
     async run(scene) {
@@ -62,6 +63,7 @@ from runs r`,
   },
   {
     name: "an approval is consumed while its worker dies",
+    long: true,
     promise: "An approval is used for one call, in the transaction that writes its intent, and for none besides.",
     guard: {
       name: "consuming the approval with the intent",
@@ -105,7 +107,6 @@ from runs r`,
         },
       ],
     },
-    provenInTests: true,
     async run(scene) {
       await scene.workers(1);
       scene.terms.operator = false;
@@ -148,6 +149,7 @@ from runs r`,
   },
   {
     name: "kill -9 of the answerer as it answers",
+    long: true,
     promise: "An answer is on record with the end of its run, so that it reaches the asker whatever happens then.",
     guard: {
       name: "the answer's row in the transaction of the run's end",
@@ -155,8 +157,8 @@ from runs r`,
       patches: [
         {
           file: "runtime/engine/attempt.ts",
-          find: 'return [...this.#voided(), ...sent.map((message): ViewWrite => ({ view: "message_out", message }))];',
-          replace: "return this.#voided();",
+          find: '          ...sent.map((message): ViewWrite => ({ view: "message_out", message })),\n',
+          replace: "",
         },
       ],
     },

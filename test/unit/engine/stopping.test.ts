@@ -38,7 +38,13 @@ function slow(effect: "read" | "idempotent" | "irreversible", obeys: boolean, fo
     },
     ...(found === undefined
       ? {}
-      : { reconcile: ({ id }: { id: string }) => (found === "made" ? { id: `${id}, found` } : null) }),
+      : {
+          reconcile: ({ id }: { id: string }, { signal }: { readonly signal: AbortSignal }) => {
+            // As one that passes its signal on to fetch.
+            signal.throwIfAborted();
+            return found === "made" ? { id: `${id}, found` } : null;
+          },
+        }),
   });
   return { tool, called, end };
 }

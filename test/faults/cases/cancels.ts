@@ -1,0 +1,165 @@
+import type { FaultCase } from "../case.ts";
+import { OLGA } from "../operator.ts";
+import type { FaultRun, Scene } from "../scene.ts";
+import { delay } from "../wait.ts";
+import { askedOrLate, gone } from "./kills.ts";
+
+const OTTO = { ...OLGA, name: "otto" };
+
+/** Waits until a run has been told that it is to end. */
+function told(scene: Scene, { run }: Pick<FaultRun, "run">): Promise<void> {
+  return scene.until("a run is told to end", async () => {
+    const [row] = await scene.books.database.query<{ told: boolean }>(
+      "select exists (select 1 from run_mailbox where run_id = $1 and kind = 'cancel') as told",
+      [run],
+    );
+    return row?.told === true;
+  });
+}
+
+export const cancels: readonly FaultCase[] = [
+  {
+    name: "a cancel while a call runs",
+    promise: "A run that is cancelled ends once what became of its call is known, and calls nothing more.",
+    guard: {
+      name: "settling what was started before a cancelled run ends",
+      shows: ["unverified"],
+      patches: [
+        {
+          file: "runtime/engine/attempt.ts",
+          find: `    const open = await this.#open?.settle(this, toolOf);
+    if (open && open.length > 0) return this.#park(open);
+    const { by, reason, message } = stop.request;`,
+          replace: "    const { by, reason, message } = stop.request;",
+        },
+      ],
+    },
+    provenInTests: true,
+    async run(scene) {
+      await scene.workers(2);
+      scene.terms.ends = ["cancelled"];
+      const run = await scene.start("clerk");
+      const { held, release } = scene.hold(
+        scene.random.pick(["arrived", "acted"]),
+        run,
+        scene.random.pick([":book", ":pay"]),
+      );
+      const call = await scene.come("the call arrives", held);
+      const dies = scene.random.next() < 0.3;
+      await askedOrLate(scene, run, call, async () => {
+        await scene.cancel(run);
+        if (dies) scene.workerOf(call).kill();
+      });
+      release();
+    },
+  },
+  {
+    name: "a cancel reaches the runs that were asked",
+    long: true,
+    promise: "With a cancelled run end the runs that it asked, also where a worker dies in mid-call meanwhile.",
+    guard: {
+      name: "the cancels of children in the transaction of the run's end",
+      shows: ["stuck"],
+      patches: [
+        {
+          file: "runtime/engine/attempt.ts",
+          find: "          ...(end ? this.#childrenCancelled(end, last) : []),\n",
+          replace: "",
+        },
+      ],
+    },
+    async run(scene) {
+      await scene.workers(2);
+      scene.terms.ends = ["cancelled"];
+      const run = await scene.start("asker");
+      const { held, release } = scene.hold(scene.random.pick(["arrived", "acted"]), run, ":answer");
+      const call = await scene.come("the call arrives", held);
+      const [child] = await scene.children(run);
+      if (!child) throw new Error("There is no child.");
+      const dies = scene.random.next() < 0.4;
+      await askedOrLate(scene, { ...run, agent: "asker" }, call, async () => {
+        await scene.cancel(run);
+        if (dies) scene.workerOf(call).kill();
+      });
+      release();
+      await told(scene, child);
+    },
+  },
+  {
+    name: "a cancel while the run's ask is on its way",
+    promise: "What a cancelled run asked for never starts where the ask had not arrived yet.",
+    guard: {
+      name: "an ask that was taken back starts nothing",
+      shows: ["duplicated"],
+      patches: [
+        {
+          file: "runtime/journal/sql.ts",
+          find: "where $19::uuid is null or exists (select 1 from asked)",
+          replace: "where true",
+        },
+      ],
+    },
+    async run(scene) {
+      await scene.workers(2);
+      scene.terms.ends = ["cancelled"];
+      const creating = scene.wire("before", ["create_run", "answerer"]);
+      const run = await scene.start("asker");
+      const { held, worker } = await scene.come("the ask is received", creating);
+      await scene.cancel(run);
+      await scene.reach(run, "cancelled");
+      await delay(scene.random.between(0, 30));
+      if (scene.random.next() < 0.3) {
+        worker.kill();
+        held.cut();
+        // Who it is brought to next must not start it either.
+        await gone(scene);
+        await delay(200);
+      } else held.forward();
+      await delay(60);
+      scene.afterwards(async () => {
+        const children = await scene.children(run);
+        if (children.length > 0) scene.violated("duplicated", `a run that was taken back was started`);
+      });
+    },
+  },
+  {
+    name: "two operators cancel at once, and the worker that heard them dies",
+    long: true,
+    promise: "However many cancel a run, and however often that is read, it is cancelled once.",
+    guard: {
+      name: "a message is taken over once",
+      shows: ["duplicated"],
+      patches: [
+        {
+          file: "runtime/engine/incoming.ts",
+          find: "    if (record.messages.has(message.id)) continue;\n",
+          replace: "",
+        },
+        {
+          file: "runtime/engine/incoming.ts",
+          find: 'if (record.cancel === null && !events.some(({ type }) => type === "cancel_requested")) events.push(event);',
+          replace: "events.push(event);",
+        },
+      ],
+    },
+    async run(scene) {
+      await scene.workers(2);
+      scene.terms.ends = ["cancelled"];
+      const run = await scene.start("clerk");
+      const { held, release } = scene.hold("acted", run, scene.random.pick([":book", ":pay"]));
+      await scene.come("the call is made", held);
+      const heard = scene.wire("after", ["cancel_requested"], (_, worker) => {
+        worker.kill();
+      });
+      // Whichever comes second is told that somebody was first, or that it has ended.
+      await Promise.allSettled(scene.random.shuffled([OLGA, OTTO]).map((by) => scene.cancel(run, by)));
+      await scene.come("the cancel is on record", heard);
+      release();
+      await gone(scene);
+      scene.afterwards(async () => {
+        const requests = (await scene.events(run)).filter(({ type }) => type === "cancel_requested");
+        if (requests.length !== 1) scene.violated("duplicated", `${String(requests.length)} cancels are on record`);
+      });
+    },
+  },
+];
