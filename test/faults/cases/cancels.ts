@@ -62,9 +62,9 @@ export const cancels: readonly FaultCase[] = [
       shows: ["stuck"],
       patches: [
         {
-          file: "runtime/engine/attempt.ts",
-          find: "          ...(end ? this.#childrenCancelled(end, last) : []),\n",
-          replace: "",
+          file: "runtime/engine/endings.ts",
+          find: "...[...open.children].map(",
+          replace: "...[].map(",
         },
       ],
     },

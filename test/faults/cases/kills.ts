@@ -13,7 +13,7 @@ export const LEFT_BEHIND: Guard = {
   patches: [
     {
       file: "runtime/engine/worker.ts",
-      find: "      await housekeeping.freeLeftBehind([...this.#mine.keys()]);\n",
+      find: "      await this.#freeLeftBehind();\n",
       replace: "",
     },
   ],
@@ -89,7 +89,7 @@ export const kills: readonly FaultCase[] = [
       patches: [
         {
           file: "runtime/engine/make-call.ts",
-          find: 'await attempt.append([{ type: "effect_intended", data }], { views }).durable;',
+          find: 'await written(turn, attempt.append([{ type: "effect_intended", data }], { views }));',
           replace: 'attempt.append([{ type: "effect_intended", data }], { views });',
         },
       ],

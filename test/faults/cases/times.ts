@@ -140,9 +140,9 @@ export const times: readonly FaultCase[] = [
         {
           file: "runtime/engine/make-call.ts",
           find: `  const id = effectId(execution.attempt.head.run, proposal.effect);
-  return inTurn(execution, call, proposal, () => makeCall(`,
+  const turn =`,
           replace: `  const id = crypto.randomUUID();
-  return inTurn(execution, call, proposal, () => makeCall(`,
+  const turn =`,
         },
       ],
     },

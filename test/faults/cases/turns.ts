@@ -52,8 +52,8 @@ export const turns: readonly FaultCase[] = [
       patches: [
         {
           file: "runtime/engine/turn.ts",
-          find: "if (concurrency === undefined) return work();",
-          replace: "if (concurrency !== 0) return work();",
+          find: "const { concurrency = Infinity } = call;",
+          replace: "const concurrency = Infinity;",
         },
       ],
     },
