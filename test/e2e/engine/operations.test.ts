@@ -123,6 +123,14 @@ describe("cancelling", () => {
     expect(row?.open).toBe(0);
   });
 
+  test("a run that is about to be quarantined - ends it all the same", async () => {
+    const run = await platform.start(config, "sleeper", { id: "a" });
+    await platform.database.query("update runs set crashes = 3, solo_crashes = 3 where run_id = $1", [run]);
+    await services(config).cancelRun(OLGA, run, "It only crashes.");
+    await using _worker = await platform.worker(config);
+    expect(types(await platform.reach(run, "cancelled"))).toContain("run_quarantined");
+  });
+
   test("what is unknown, has ended, or by somebody who may not - is refused, and changes nothing", async () => {
     const run = await platform.start(config, "sleeper", { id: "a" });
     const act = services(config);
