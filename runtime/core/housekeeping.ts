@@ -5,6 +5,8 @@ export interface WorkerRow {
   readonly worker: string;
   /** The key with which it signs messages (SPKI, PEM). */
   readonly publicKey: string;
+  /** How long its leases last. */
+  readonly leaseMs: number;
   /** The version of each of its agents, by name. */
   readonly versions: ReadonlyMap<string, string>;
 }
@@ -19,9 +21,9 @@ export interface Housekeeping {
   workerKey(worker: string): Promise<string | null>;
   /**
    * Makes runs ready whose worker has not renewed its lease, apart from `except`, and counts it as a crash where the
-   * worker was not seen for so long.
+   * worker gives no sign of life any more.
    */
-  freeLeftBehind(except: readonly string[], unseenMs: number): Promise<void>;
+  freeLeftBehind(except: readonly string[]): Promise<void>;
   /** True if runs of these agents and versions wait that are suspected of having crashed their worker. */
   suspectsWait(versions: ReadonlyMap<string, string>): Promise<boolean>;
   /** Makes runs ready whose timer is due, by the database's clock. */

@@ -86,7 +86,12 @@ export class Worker {
   async start(): Promise<void> {
     const { bus, agents, housekeeping, mailer, worker, limits, sweepMs, take } = this.#options;
     const { publicKey } = mailer;
-    await housekeeping.registerWorker({ worker, publicKey, versions: this.#claimant.versions });
+    await housekeeping.registerWorker({
+      worker,
+      publicKey,
+      leaseMs: limits.leaseMs,
+      versions: this.#claimant.versions,
+    });
     // Before anything can be taken: a lease that nobody renews is lost in mid-call.
     this.#renew = setInterval(() => {
       this.#renewing ??= this.#renewLeases().finally(() => {
@@ -374,7 +379,7 @@ export class Worker {
     }
     this.#sweptMs = nowMs;
     if (nowMs < this.#freeFromMs) return;
-    await housekeeping.freeLeftBehind([...this.#mine.keys()], (limits.leaseMs * 2) / 3);
+    await housekeeping.freeLeftBehind([...this.#mine.keys()]);
   }
 
   /** Whoever cancels a run that is under way leaves a message for it, like everybody. */

@@ -14,11 +14,11 @@ const SWEEP_LIMIT = 100;
 
 export function createHousekeeping(database: Database): Housekeeping {
   return {
-    async registerWorker({ worker, publicKey, versions }) {
+    async registerWorker({ worker, publicKey, leaseMs, versions }) {
       await database.query(
-        `insert into workers (worker_id, public_key, agents, versions) values ($1, $2, $3, $4)
+        `insert into workers (worker_id, public_key, agents, versions, lease_ms) values ($1, $2, $3, $4, $5)
          on conflict (worker_id) do update set seen_at = clock_timestamp()`,
-        [worker, publicKey, [...versions.keys()], [...versions.values()]],
+        [worker, publicKey, [...versions.keys()], [...versions.values()], leaseMs],
       );
     },
     async workerSeen(worker) {
@@ -38,8 +38,8 @@ export function createHousekeeping(database: Database): Housekeeping {
       );
       return row?.public_key ?? null;
     },
-    async freeLeftBehind(except, unseenMs) {
-      await database.query(FREE_LEFT_BEHIND, [except, SWEEP_LIMIT, unseenMs], "free_left_behind");
+    async freeLeftBehind(except) {
+      await database.query(FREE_LEFT_BEHIND, [except, SWEEP_LIMIT], "free_left_behind");
     },
     async suspectsWait(versions) {
       const [row] = await database.query<{ wait: boolean }>(

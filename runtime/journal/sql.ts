@@ -164,13 +164,14 @@ export const UNDER_WAY = `select count(*)::int as under_way from runs where agen
 
 /**
  * Frees runs whose lease has run out, except those of $1: they are ready for whoever takes them. Where the worker was
- * seen in the last $3 ms, or said goodbye, it lost the lease without having crashed.
+ * seen lately, as seldom as it says that it is there, or said goodbye, it lost the lease without having crashed.
  */
 export const FREE_LEFT_BEHIND = `
 with behind as materialized (
   select run_id, not exists (
     select 1 from workers w
-    where w.worker_id = lease_owner and (w.seen_at > clock_timestamp() - $3 * interval '1 millisecond' or w.seen_at = '-infinity')) as crashed
+    where w.worker_id = lease_owner and (w.seen_at = '-infinity'
+      or w.seen_at > clock_timestamp() - w.lease_ms * 2 / 3 * interval '1 millisecond')) as crashed
   from runs
   where status = 'running' and lease_until < clock_timestamp() and run_id <> all($1::uuid[])
   order by lease_until limit $2

@@ -20,7 +20,10 @@ create index runs_ready on runs (agent, agent_version, ready_at) where status = 
 create index runs_to_stop on runs (stop_at) where status = 'ready' and stop_at is not null;
 create index runs_suspect on runs (ready_at) where status = 'ready' and crashes > 0;
 
-alter table workers add column versions text[] not null default '{}';
+alter table workers
+  add column versions text[] not null default '{}',
+  -- How long a run stays its without a sign of life: it gives one at least three times as often.
+  add column lease_ms int not null default 0;
 
 -- Taken back by its sender, which has ended: it is not to be received any more.
 alter table outbox add column withdrawn_at timestamptz;

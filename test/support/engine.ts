@@ -102,7 +102,10 @@ export class TestEngine {
 
   /** One attempt at the run: the status it reached, or "cut" if it was cut off. */
   async attempt(compiled: CompiledAgent, run: string): Promise<RunStatus | "cut"> {
-    const [claim] = await this.journal.claim([run], claimant("w", ["1"]));
+    const [claim] = await this.journal.claim([run], {
+      ...claimant("w"),
+      versions: new Map([[compiled.agent.name, "1"]]),
+    });
     if (!claim) throw new Error("The run cannot be claimed.");
     const attempt = await Attempt.open(claim, this.services);
     try {

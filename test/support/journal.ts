@@ -41,7 +41,7 @@ export function openJournal(url: string, onCommitted?: (events: readonly Journal
 
 /** What every worker does for those that are gone. */
 export function freeLeftBehind({ database }: TestJournal): Promise<void> {
-  return createHousekeeping(database).freeLeftBehind([], 0);
+  return createHousekeeping(database).freeLeftBehind([]);
 }
 
 /** An event that any run may have: its n-th node has finished. */

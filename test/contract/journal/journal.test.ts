@@ -198,7 +198,7 @@ describe("leases", () => {
     const held = await claimed(one.journal);
     const lost = await claimed(one.journal, { agent: "lost" }, 0);
     expect(await two.journal.claim([held.head.run], claimant("w2"))).toEqual([]);
-    await createHousekeeping(two.database).freeLeftBehind([lost.head.run], 0);
+    await createHousekeeping(two.database).freeLeftBehind([lost.head.run]);
     expect(await two.journal.claimAny(claimAny("w2", ["lost"], 10))).toEqual([]);
     await freeLeftBehind(two);
     const any = await two.journal.claimAny(claimAny("w2", ["lost"], 10));

@@ -82,4 +82,4 @@ test("a run that crashes its workers - is quarantined after it did so alone, its
     reason: "The tool is mended.",
   });
   expect(events.findLast(({ type }) => type === "attempt_started")?.data).toMatchObject({ worker: sound.id });
-});
+}, 300_000);
