@@ -32,6 +32,7 @@ export type EffectRecord = { readonly proposal: Proposal; readonly firstSeq: num
       readonly resolution: EventData<"doubt_resolved"> | null;
     } & BegunCall)
   | { readonly status: "timed"; readonly dueAt: number }
+  | { readonly status: "awaiting"; readonly dueAt: number | null }
   | { readonly status: "retrying"; readonly failures: number; readonly dueAt: number }
   | { readonly status: "refused"; readonly verdict: Verdict }
   | { readonly status: "finished"; readonly outcome: EffectOutcome }
@@ -75,6 +76,8 @@ export interface RunRecord {
   readonly messages: Set<string>;
   /** Set once somebody asked that the run end. */
   cancel: EventData<"cancel_requested"> | null;
+  /** True once it has sent a message that somebody may reply to. */
+  sent: boolean;
   attempts: number;
 }
 
@@ -95,6 +98,7 @@ export function emptyRecord(): RunRecord {
     supersteps: new Map(),
     messages: new Set(),
     cancel: null,
+    sent: false,
     attempts: 0,
   };
 }
@@ -167,6 +171,12 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
     case "timer_set":
       put(record, event.data.effect, { ...first(event), status: "timed", dueAt: event.data.dueAt });
       return;
+    case "message_awaited":
+      put(record, event.data.effect, { ...first(event), status: "awaiting", dueAt: event.data.dueAt ?? null });
+      return;
+    case "message_received":
+      record.messages.add(event.data.message);
+      return;
     case "effect_retried": {
       const before = record.effects.get(event.data.effect);
       put(record, event.data.effect, {
@@ -234,6 +244,8 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
       return;
     }
     case "message_sent":
+      // What is sent one way may be replied to.
+      if (event.data.kind !== "ask" && event.data.kind !== "answer") record.sent = true;
       return;
     case "run_parked":
       record.status = "parked";

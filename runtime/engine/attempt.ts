@@ -8,6 +8,7 @@ import type { Judge } from "../core/judge.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Actor } from "../core/people.ts";
 import { applyEvent, emptyRecord, type RunRecord } from "../core/run-record.ts";
+import type { Messages } from "../core/messages.ts";
 import type { Turn, Turns } from "../core/turns.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Call } from "./call.ts";
@@ -19,6 +20,7 @@ import { frontierOf, type BegunNode, type Frontier } from "./frontier.ts";
 import { takeOver } from "./incoming.ts";
 import type { OpenCallTool } from "./investigate.ts";
 import type { Mailer } from "./mailer.ts";
+import { MailReader } from "./mail-reader.ts";
 import { NodeExecution } from "./node-execution.ts";
 import { LONGEST_TIMER_MS } from "./longest-timer.ts";
 import { OpenCalls } from "./open-calls.ts";
@@ -32,6 +34,8 @@ export interface Limits {
   readonly replayStallMs: number;
   /** How many asks may stand above a run: a bound on agents that ask each other in a circle. */
   readonly maxDepth: number;
+  /** How many messages a session may send: a bound on agents that keep each other busy. */
+  readonly maxMessages: number;
   /** LangGraph's bound on supersteps. */
   readonly maxSupersteps: number;
   /** How long a node's code may do nothing that can be seen: neither call anything nor end. */
@@ -42,6 +46,7 @@ export const DEFAULT_LIMITS: Limits = {
   leaseMs: 15_000,
   replayStallMs: 30_000,
   maxDepth: 16,
+  maxMessages: 10_000,
   maxSupersteps: 100_000,
   nodeIdleMs: 1_800_000,
 };
@@ -52,6 +57,7 @@ export interface AttemptServices {
   readonly judge: Judge;
   readonly mailer: Mailer;
   readonly turns: Turns;
+  readonly messages: Messages;
   readonly clock: Clock;
   readonly worker: string;
   readonly limits: Limits;
@@ -87,6 +93,7 @@ export class Attempt {
   readonly record: RunRecord;
   readonly clock: Clock;
   readonly limits: Limits;
+  readonly mail: MailReader;
   readonly #services: AttemptServices;
   readonly #executions = new Set<NodeExecution>();
   /** One for each call under way. */
@@ -121,6 +128,7 @@ export class Attempt {
     this.#claimedAt = claim.claimedAt;
     this.#version = claim.version;
     this.#aborted.promise.catch(() => undefined);
+    this.mail = new MailReader(services.messages, services.mailer, claim.head.run);
   }
 
   /**
@@ -149,6 +157,20 @@ export class Attempt {
    */
   now(): number {
     return this.#claimedAt.epochMs + this.clock.monotonicMs() - this.#claimedAt.monotonicMs;
+  }
+
+  get messages(): Messages {
+    return this.#services.messages;
+  }
+
+  /** The key of the queue whose messages come to this run; null if there is none. */
+  get queue(): string | null {
+    return this.record.started?.message?.key ?? null;
+  }
+
+  /** The runs that have been asked and have not answered, by the effect that asked them. */
+  get children(): ReadonlyMap<string, string> {
+    return this.#open?.children ?? new Map();
   }
 
   get turns(): Turns {
@@ -319,11 +341,12 @@ export class Attempt {
   /** Looks whether somebody has cancelled the run while it is under way; all else can wait for the next attempt. */
   async lookForCancel(): Promise<void> {
     if (this.over || this.#stop) return;
-    const { messages, upTo } = await this.#services.journal.mailbox(this.head.run);
-    const cancels = messages.filter(({ kind }) => kind === "cancel");
-    const { events } = takeOver(this.record, cancels);
+    const { messages } = await this.#services.journal.mailbox(this.head.run);
     // What else there is makes the run ready as soon as it parks.
-    if (cancels.length === messages.length) this.#mailboxTaken = upTo;
+    const { events } = takeOver(
+      this.record,
+      messages.filter(({ kind }) => kind === "cancel"),
+    );
     for (const event of events) {
       if (event.type !== "cancel_requested" || this.#isOver() || this.#isStopping()) continue;
       for (const placed of this.append([event]).events) applyEvent(this.record, placed);
@@ -464,10 +487,7 @@ export class Attempt {
 
   async #park(waits: readonly Wait[]): Promise<RunStatus> {
     const deadline = this.#stop ? undefined : this.record.started?.deadline;
-    const timers = [
-      ...waits.flatMap((wait) => ("dueAt" in wait ? [wait.dueAt] : [])),
-      ...(deadline === undefined ? [] : [deadline]),
-    ];
+    const timers = [...waits.flatMap((wait) => timeOf(wait) ?? []), ...(deadline === undefined ? [] : [deadline])];
     this.#over = true;
     return this.#services.journal.append(this.head, [{ type: "run_parked", data: { waits: [...waits] } }], {
       status: "parked",
@@ -498,4 +518,10 @@ export class Attempt {
     this.#services.mailer.send(sent);
     return reached;
   }
+}
+
+/** When a wait is over by itself. */
+function timeOf(wait: Wait): number | undefined {
+  if (wait.kind === "message") return wait.until;
+  return "dueAt" in wait ? wait.dueAt : undefined;
 }

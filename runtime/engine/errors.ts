@@ -1,4 +1,5 @@
 import { SignalboxError, type ErrorOptions, type ErrorRecord } from "../core/errors.ts";
+import type { QuarantineReason } from "../core/messages.ts";
 import type { Verdict } from "../core/verdict.ts";
 
 /**
@@ -163,6 +164,22 @@ export class WorkerStoppingError extends SignalboxError {
 /** A message from NATS is not what it should be; it was set aside. */
 export class BadMessageError extends SignalboxError {
   static override readonly code = "BAD_MESSAGE";
+  readonly reason: QuarantineReason;
+
+  constructor(reason: QuarantineReason, detail: string) {
+    super(`A message was set aside (${reason}): ${detail}`, { details: { reason } });
+    this.reason = reason;
+  }
+}
+
+/** An ask whose answer is not wanted any more: another agent has answered first. */
+export class AskWithdrawnError extends SignalboxError {
+  static override readonly code = "ASK_WITHDRAWN";
+}
+
+/** An ask that could not be brought to anybody. */
+export class UndeliverableError extends SignalboxError {
+  static override readonly code = "UNDELIVERABLE";
 }
 
 export type { ErrorOptions };

@@ -8,6 +8,7 @@ import { encode } from "./codec.ts";
 import { CallNotMadeError, CallRefusedError, CallTimeoutError } from "./errors.ts";
 import { endOf, investigate, type OpenCall } from "./investigate.ts";
 import type { Handed, NodeExecution } from "./node-execution.ts";
+import { sendOut } from "./one-way.ts";
 import { askAgent, askPeople } from "./outgoing.ts";
 import { recordableError } from "./recordable-error.ts";
 import { nextTry } from "./retry.ts";
@@ -56,12 +57,28 @@ export async function intend(
   const id = effectId(attempt.head.run, proposal.effect);
   const data: EventData<"effect_intended"> = { ...proposal, id, verdict, ...(approval === null ? {} : { approval }) };
   const views: ViewWrite[] = approval === null ? [] : [{ view: "approval_consumed", approval }];
-  if (call.kind === "ask") return askAgent(execution, call, data, views);
+  if (call.kind === "ask") {
+    await askAgent(execution, call, data, views);
+    return refuse(execution, call, proposal, budgetExhausted(verdict));
+  }
+  if (call.message) {
+    const sent = await sendOut(execution, call, call.message, { intent: data, views });
+    return sent ?? refuse(execution, call, proposal, budgetExhausted(verdict));
+  }
   if (call.kind === "human") return askPeople(execution, call, data, views);
   // Before the intent: what waits for its turn has not begun.
   const turn = call.concurrency === undefined ? FREE_TURN : await turnFor(execution, call, proposal);
   await written(turn, attempt.append([{ type: "effect_intended", data }], { views }));
   return makeCall(execution, call, proposal, { id, failures: 0, turn });
+}
+
+export function budgetExhausted(verdict: Verdict): Verdict {
+  return {
+    ...verdict,
+    decision: "deny",
+    reason: "The session has sent as many messages as it may: its agents seem to keep each other busy.",
+    fault: "budget_exhausted",
+  };
 }
 
 /** Waits until a start is on disk; without it there is no call, and no need of a turn. */

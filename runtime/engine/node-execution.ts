@@ -69,6 +69,8 @@ const TURNS_TO_SURFACE = 20;
 /** A result on its way to the code: it arrives in its turn. */
 export interface Handed<T> {
   readonly turn: Promise<T>;
+  /** Resolves when its record is on disk. */
+  readonly durable: Promise<unknown>;
 }
 
 /**
@@ -90,6 +92,8 @@ export class NodeExecution {
   readonly #claims = new Map<string, () => void>();
   readonly #nth = new Map<string, number>();
   readonly #waits = new Map<string, Wait>();
+  /** Asks whose answers are not wanted any more. */
+  readonly #unwanted = new Set<string>();
   readonly #timers = new Set<NodeJS.Timeout>();
   readonly #calls = new Set<AbortController>();
   #cutOff = false;
@@ -229,12 +233,12 @@ export class NodeExecution {
    * handed over first.
    */
   record<T>(events: readonly NewEvent[], ended: T, options?: AppendOptions): Handed<T> {
-    this.attempt.append(events, options);
+    const { durable } = this.attempt.append(events, options);
     const handed = deferred<T>();
     void this.#deliver(() => {
       handed.resolve(ended);
     });
-    return { turn: handed.promise };
+    return { turn: handed.promise, durable };
   }
 
   /** The call waits for somebody or something else. Never resolves: the run parks and comes back later. */
@@ -274,6 +278,20 @@ export class NodeExecution {
     this.#waits.delete(wait.effect);
     this.#busy++;
     this.#active++;
+  }
+
+  /** What these asks would say is not wanted any more. @returns what those of them wait for that have got so far */
+  withdraw(effects: readonly string[]): Wait[] {
+    return effects.flatMap((effect) => {
+      this.#unwanted.add(effect);
+      const wait = this.#waits.get(effect);
+      this.#waits.delete(effect);
+      return wait ?? [];
+    });
+  }
+
+  isUnwanted(effect: string): boolean {
+    return this.#unwanted.has(effect);
   }
 
   /** The node has failed and runs again at that time: nothing more of it is for this attempt. */
@@ -431,19 +449,23 @@ export class NodeExecution {
   /** Resolves when every call that the body has asked for is done; rejects with {@link Parked} if one of them waits. */
   async settled(): Promise<void> {
     await this.drained();
-    this.#dropSleeps();
+    this.#dropLosers();
     if (this.waiting || this.#abandoned) {
       this.abandon();
       await this.#parked.promise;
     }
   }
 
-  /** The body has returned: nobody waits for a sleep any more that lost a race. */
-  #dropSleeps(): void {
+  /** The body has returned: nobody waits any more for a sleep, or for a message, that lost a race. */
+  #dropLosers(): void {
     for (const { kind, effect } of this.waits) {
-      if (kind !== "timer" || effectNameOf(effect) !== SLEEP) continue;
-      const error = { name: "SleepDropped", message: "The node had ended before the time was over." };
-      const data = { effect, outcome: { ok: false, error }, ms: 0, via: "timer" } as const;
+      const sleeps = kind === "timer" && effectNameOf(effect) === SLEEP;
+      if (!sleeps && kind !== "message") continue;
+      const error = sleeps
+        ? { name: "SleepDropped", message: "The node had ended before the time was over." }
+        : { name: "ReceiveDropped", message: "The node had ended before a message came." };
+      const via = sleeps ? "timer" : "withdrawn";
+      const data = { effect, outcome: { ok: false, error }, ms: 0, via } as const;
       this.attempt.append([{ type: "effect_finished", data }]);
       this.#waits.delete(effect);
     }

@@ -17,18 +17,20 @@ export function bodyBytes(body: JsonValue): number {
   return Buffer.byteLength(JSON.stringify(body));
 }
 
-/** Sends the message that starts the answering run, and waits for the answer. */
+/** Sends the message that starts the answering run, and waits for the answer. @returns null if the session may send no more */
 export async function askAgent(
   execution: NodeExecution,
   call: Call,
   intent: EventData<"effect_intended">,
   views: readonly ViewWrite[],
-): Promise<never> {
+): Promise<null> {
   const { attempt } = execution;
   const { effect } = intent;
   const { child, message } = askIds(attempt, effect);
   const [from, to] = [attempt.head.agent, call.resource];
   const sent: SignedEnvelope[] = [];
+  const budget = await budgetFor(attempt, 1);
+  if (!budget) return null;
   await attempt.append(
     [
       { type: "effect_intended", data: { ...intent, child } },
@@ -41,8 +43,9 @@ export async function askAgent(
       views: (events) => {
         // The body is decoded where it arrives: plain data must not be taken for what it looks like.
         const body = encode(call.input);
-        sent.push(sealed(attempt, { kind: "ask", id: message, to, target: child, effect, body }, events.at(-1)));
-        return [...views, ...sent.map((signed): ViewWrite => ({ view: "message_out", message: signed }))];
+        const more = { budgetLeft: budget.left };
+        sent.push(sealed(attempt, { kind: "ask", id: message, to, target: child, effect, body }, events.at(-1), more));
+        return [...views, budget.used, ...outgoing(sent)];
       },
     },
   ).durable;
@@ -79,8 +82,9 @@ export interface Answer {
 
 /** The answer of a run that ends with this outcome, or null if nobody asked. */
 export function answerOf(attempt: Attempt, outcome: Ended): Answer | null {
-  const cause = attempt.record.started?.cause;
-  if (!cause) return null;
+  const { cause, message: opening } = attempt.record.started ?? {};
+  // What a message that goes one way has started answers nobody.
+  if (!cause || opening) return null;
   const { agent: to, effect, run } = cause;
   const id = derivedUuid(attempt.head.run, "answer");
   const body = fitting(attempt, outcome);
@@ -105,10 +109,25 @@ function fitting(attempt: Attempt, outcome: Ended): JsonValue {
   return { ok: false, error: { ...recordableError(error) } } as JsonValue;
 }
 
-function sealed(
+export function outgoing(messages: readonly SignedEnvelope[]): ViewWrite[] {
+  return messages.map((message) => ({ view: "message_out", message }));
+}
+
+/** What a session's budget says to so many messages more: null if it may not send them. */
+export async function budgetFor(
   attempt: Attempt,
-  message: Pick<Envelope, "kind" | "id" | "to" | "target" | "effect" | "body">,
+  messages: number,
+): Promise<{ readonly left: number; readonly used: ViewWrite } | null> {
+  const left = (await attempt.messages.budgetLeft(attempt.head.session)) - messages;
+  if (left < 0) return null;
+  return { left, used: { view: "budget_used", messages, budget: attempt.limits.maxMessages } };
+}
+
+export function sealed(
+  attempt: Attempt,
+  message: Pick<Envelope, "kind" | "id" | "to" | "target" | "effect" | "body" | "topic" | "key">,
   cause: JournalEvent | undefined,
+  more: { readonly budgetLeft?: number } = {},
 ): SignedEnvelope {
   const { head } = attempt;
   return attempt.mailer.sign({
@@ -121,8 +140,8 @@ function sealed(
     startedBy: attempt.startedBy,
     depth: attempt.depth,
     deadline: attempt.record.started?.deadline ?? null,
-    budgetLeft: null,
-    labels: [],
+    budgetLeft: more.budgetLeft ?? null,
+    labels: attempt.record.started?.labels ?? [],
     sentAt: Math.trunc(attempt.now()),
   });
 }

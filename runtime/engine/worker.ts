@@ -1,6 +1,6 @@
-import type { Bus } from "../core/bus.ts";
+import type { Bus, IncomingMail } from "../core/bus.ts";
 import type { ErrorRecord } from "../core/errors.ts";
-import type { RunStatus } from "../core/events.ts";
+import { ENDED_STATUSES, type RunStatus } from "../core/events.ts";
 import type { Housekeeping } from "../core/housekeeping.ts";
 import type { AgentLimit, Claim, Claimant, NewRun, Take } from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
@@ -8,7 +8,7 @@ import { Attempt, type AttemptServices } from "./attempt.ts";
 import type { CompiledAgent } from "./compile-agent.ts";
 import { LeaseLostError, WorkerStoppingError } from "./errors.ts";
 import type { Mailer } from "./mailer.ts";
-import { receiveMail } from "./receive-mail.ts";
+import { goOnWithQueue, receiveMail, type MailContext } from "./receive-mail.ts";
 import { recordableError } from "./recordable-error.ts";
 import { Slots, type Slot } from "./slots.ts";
 
@@ -84,7 +84,7 @@ export class Worker {
 
   /** Starts taking work. */
   async start(): Promise<void> {
-    const { bus, agents, housekeeping, mailer, worker, limits, sweepMs, take } = this.#options;
+    const { bus, agents, housekeeping, mailer, messages, worker, limits, sweepMs, take } = this.#options;
     const { publicKey } = mailer;
     await housekeeping.registerWorker({
       worker,
@@ -92,6 +92,9 @@ export class Worker {
       leaseMs: limits.leaseMs,
       versions: this.#claimant.versions,
     });
+    await messages.listen(
+      [...agents.values()].map(({ agent: { name, on, queue } }) => ({ agent: name, topics: on, queue })),
+    );
     // Before anything can be taken: a lease that nobody renews is lost in mid-call.
     this.#renew = setInterval(() => {
       this.#renewing ??= this.#renewLeases().finally(() => {
@@ -101,7 +104,7 @@ export class Worker {
     // Hints and mail are for those who take whatever comes.
     for (const agent of take === "suspects" ? [] : agents.keys()) {
       await bus.onWake(agent, (runs) => this.#take(agent, runs));
-      await bus.onMail(agent, (message) => this.#receive(agent, message));
+      await bus.onMail(agent, (mail) => this.#receive(agent, mail));
     }
     const sweep = (): void => {
       this.#sweeping ??= this.#sweepOnce().finally(() => {
@@ -276,7 +279,11 @@ export class Worker {
       attempt = await Attempt.open(claim, this.#options);
       this.#active.set(run, attempt);
       if (this.#isCutOff()) attempt.abort(new WorkerStoppingError("The worker stopped before the attempt had begun."));
-      return await attempt.run(agent ?? null);
+      const status = await attempt.run(agent ?? null);
+      if (attempt.queue !== null && ENDED_STATUSES.includes(status)) {
+        this.#goOnWithQueue(claim.head.agent, attempt.queue);
+      }
+      return status;
     } catch (error) {
       // Not the run's failure but this attempt's: whoever holds the lease next goes on from the record.
       onTrouble("an attempt ended early", recordableError(error), { run });
@@ -299,16 +306,26 @@ export class Worker {
     return journal.append(head, [event], { status: "quarantined" }).durable;
   }
 
-  async #receive(agent: string, message: unknown): Promise<void> {
+  async #receive(agent: string, mail: IncomingMail): Promise<void> {
     this.#assertTaking();
-    await receiveMail(
-      {
-        ...this.#options,
-        begin: (run) => this.#begin(run),
-        take: (to, run) => this.#take(to, [run]),
-      },
-      agent,
-      message,
+    await receiveMail(this.#mailContext, agent, mail);
+  }
+
+  get #mailContext(): MailContext {
+    return {
+      ...this.#options,
+      maxMessages: this.#options.limits.maxMessages,
+      begin: (run) => this.#begin(run),
+      take: (agent, run) => this.#take(agent, [run]),
+    };
+  }
+
+  /** What is left of the queue whose run has just ended starts the next one. */
+  #goOnWithQueue(agent: string, key: string): void {
+    if (this.#stopping || !this.#options.agents.has(agent)) return;
+    this.#report(
+      "going on with a queue",
+      this.#tracked(() => goOnWithQueue(this.#mailContext, agent, key)),
     );
   }
 
@@ -360,7 +377,7 @@ export class Worker {
       await housekeeping.expireApprovals();
       await this.#fillSlots(SWEEP_GRACE_MS);
       if (take === "sound" && (await housekeeping.suspectsWait(this.#claimant.versions))) onSuspects?.();
-      mailer.send(await housekeeping.unreceivedMessages(), true);
+      for (const { message, copy } of await housekeeping.unreceivedMessages()) mailer.sendCopy(message, copy);
     } catch (error) {
       this.#options.onTrouble("sweeping", recordableError(error), {});
     }

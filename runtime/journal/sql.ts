@@ -254,18 +254,29 @@ where r.run_id = $1 order by m.seq`;
 export const WITH_MAIL = `
 select run_id from runs where run_id = any($1::uuid[]) and mailbox_seq > mailbox_taken`;
 
+const WOKEN = (kind: string): string => `
+    mailbox_seq = mailbox_seq + 1,
+    status = case when status = 'parked' or (status = 'quarantined' and ${kind} in ('cancel', 'release')) then 'ready'
+      else status end,
+    ready_at = case when status in ('parked', 'quarantined') then clock_timestamp()
+      else least(ready_at, clock_timestamp()) end`;
+
+/**
+ * Tells a run that there is mail for it, and wakes it if it is parked. The mail itself lies in the outbox until the
+ * run receives it. A run in quarantine is left alone.
+ */
+export const KNOCK = `
+update runs set ${WOKEN("''")}
+where run_id = $1 and status not in ('finished', 'failed', 'cancelled')
+returning agent, session_id`;
+
 /**
  * Leaves a message, and wakes the run if it is parked: it is due now, or as soon as whoever works on it lets go.
  * A message that is there already changes nothing. A run in quarantine is woken only by who releases or cancels it.
  */
 export const DELIVER = `
 with raised as (
-  update runs set
-    mailbox_seq = mailbox_seq + 1,
-    status = case when status = 'parked' or (status = 'quarantined' and $3 in ('cancel', 'release')) then 'ready'
-      else status end,
-    ready_at = case when status in ('parked', 'quarantined') then clock_timestamp()
-      else least(ready_at, clock_timestamp()) end,
+  update runs set ${WOKEN("$3")},
     stop_at = case when $3 = 'cancel' then least(stop_at, clock_timestamp()) else stop_at end
   where run_id = $1 and status not in ('finished', 'failed', 'cancelled')
     and not exists (select 1 from run_mailbox where run_id = $1 and msg_id = $2)

@@ -13,6 +13,7 @@ import { compileAgent, type CompiledAgent } from "../../runtime/engine/compile-a
 import type { HandleServices } from "../../runtime/engine/handles.ts";
 import { Mailer } from "../../runtime/engine/mailer.ts";
 import { claimant } from "./journal.ts";
+import { MemoryMessages } from "./memory-messages.ts";
 import { MemoryJournal, memoryRun } from "./memory-journal.ts";
 
 /** What a test lets the rules say of a call; `undefined` allows it. */
@@ -42,6 +43,7 @@ export const DENIED: Partial<Verdict> = { decision: "deny", reason: "The test de
 export const NO_BUS: Bus = {
   wake: () => undefined,
   mail: () => Promise.resolve(),
+  dead: () => undefined,
   live: () => undefined,
   tokens: () => undefined,
   onWake: () => Promise.resolve(),
@@ -83,6 +85,7 @@ export class TestEngine {
       clock: { now: () => systemClock.now() + this.#aheadMs, monotonicMs: () => systemClock.monotonicMs() },
       worker: "w",
       turns: memoryTurns(),
+      messages: new MemoryMessages(),
       limits: { ...DEFAULT_LIMITS, replayStallMs: 200, ...limits },
       onTrouble: (what) => {
         this.trouble.push(what);

@@ -70,6 +70,8 @@ function groupKey(event: JournalEvent, worker: string | undefined): string | und
     case "effect_refused":
     case "effect_held":
     case "effect_intended":
+    case "message_awaited":
+    case "message_received":
     case "timer_set":
     case "effect_retried":
     case "effect_repeated":
@@ -101,6 +103,7 @@ function startsGroup(event: JournalEvent): boolean {
     case "doubt_resolved":
     case "approval_decided":
     case "message_sent":
+    case "message_received":
     case "run_parked":
       return false;
     default:

@@ -379,7 +379,7 @@ describe("messages to other agents", () => {
     const given = (
       await Promise.all([first.unreceivedMessages(), second.unreceivedMessages(), first.unreceivedMessages()])
     ).flat();
-    expect(given.map(({ envelope }) => envelope.id).sort()).toEqual([...ids].sort());
+    expect(given.map(({ message }) => message.envelope.id).sort()).toEqual([...ids].sort());
     expect(await first.unreceivedMessages()).toEqual([]);
     for (const id of ids) await first.messageReceived(id);
   });

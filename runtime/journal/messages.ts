@@ -1,0 +1,205 @@
+import type { SignedEnvelope } from "../core/bus.ts";
+import { sha256 } from "../core/canonical.ts";
+import type { Clock } from "../core/clock.ts";
+import type { Database, Sql } from "../core/database.ts";
+import type { Arrival, DeadReason, Listener, Messages, QuarantinedMessage, Routed } from "../core/messages.ts";
+import type { NewRun } from "../core/journal.ts";
+import { topicMatches } from "../core/topics.ts";
+import { createRun } from "./create-run.ts";
+import { ARRIVED, BURY, FIRST_OF, IS_FULL, LEAVE, MAIL_OF, QUARANTINE } from "./messages-sql.ts";
+import { hexToBytes } from "./payload.ts";
+import { KNOCK } from "./sql.ts";
+import { columnText } from "./views.ts";
+
+/** How much of what is set aside is kept to be looked at. */
+const QUARANTINED_CHARACTERS = 4_000;
+/** Whoever floods the subjects must not fill the disk as well: beyond so many, nothing more is kept. */
+const MOST_QUARANTINED = 10_000;
+/** How much of a mailbox is read at once. */
+const MAIL_AT_ONCE = 20;
+
+export interface MessagesOptions {
+  readonly database: Database;
+  readonly clock: Clock;
+  /** How many messages a session may send, unless it was started with less. */
+  readonly budget: number;
+}
+
+interface ArrivedRow {
+  readonly msg_id: string;
+  readonly envelope: string;
+  readonly received: boolean;
+  readonly over: boolean;
+  readonly replayed: boolean;
+}
+
+/** Messages in Postgres, beside the journal that causes them. */
+export function createMessages({ database, clock, budget }: MessagesOptions): Messages {
+  return {
+    async listen(listeners: readonly Listener[]) {
+      for (const { agent, topics, queue } of listeners) {
+        await database.query(
+          `insert into listeners (agent, topics, queue) values ($1, $2, $3)
+           on conflict (agent) do update set topics = excluded.topics, queue = excluded.queue
+           where listeners.topics <> excluded.topics or listeners.queue <> excluded.queue`,
+          [agent, topics, queue],
+        );
+      }
+    },
+    async listenersOf(topic) {
+      const rows = await database.query<{ agent: string; topics: string[] }>(
+        "select agent, topics from listeners order by agent",
+        [],
+        "listeners",
+      );
+      return rows.flatMap(({ agent, topics }) =>
+        topics.some((pattern) => topicMatches(pattern, topic)) ? [agent] : [],
+      );
+    },
+    async isFull(agent) {
+      const [row] = await database.query<{ full: boolean }>(IS_FULL, [agent], "is_full");
+      return row?.full === true;
+    },
+    async budgetLeft(session) {
+      const [row] = await database.query<{ left: number }>(
+        "select budget - sent as left from message_budgets where session_id = $1",
+        [session],
+        "budget_left",
+      );
+      return Math.max(0, row?.left ?? budget);
+    },
+    async arrived(message, copy): Promise<Arrival | null> {
+      const rows = await database.query<ArrivedRow>(ARRIVED, [message, copy ? 1 : 0], "arrived");
+      const own = rows.find((row) => row.msg_id === message);
+      if (!own) return null;
+      return {
+        stored: own.envelope,
+        state: own.over ? "over" : own.received ? "received" : "waiting",
+        replayed: own.replayed,
+        due: rows.flatMap((row) => (row.over || row.received ? [] : [parse(row.envelope)])),
+      };
+    },
+    route: (message, start) => database.transaction((sql) => route(sql, clock, message, start)),
+    async firstOf(agent, key) {
+      const [row] = await database.query<{ envelope: string }>(FIRST_OF, [agent, key], "first_of");
+      return row ? parse(row.envelope) : null;
+    },
+    async mailOf(run, after) {
+      const rows = await database.query<{ place: number; envelope: string }>(
+        MAIL_OF,
+        [run, after, MAIL_AT_ONCE],
+        "mail_of",
+      );
+      return rows.map(({ place, envelope }) => ({ place, message: parse(envelope) }));
+    },
+    bury: ({ envelope }, reason, detail) => bury(database, envelope.id, reason, detail),
+    async failed(message) {
+      const [row] = await database.query<{ tries: number }>(
+        "update outbox set tries = tries + 1 where msg_id = $1 returning tries",
+        [message],
+      );
+      return row?.tries ?? 0;
+    },
+    quarantine: (message) => quarantine(database, message),
+  };
+}
+
+/**
+ * Whoever brings a message to a queue holds the queue's row, and so does the end of the run that has it: a message is
+ * in the mailbox before the run ends and is then given back, or it comes to the run after that.
+ */
+async function route(
+  sql: Sql,
+  clock: Clock,
+  { envelope }: SignedEnvelope,
+  start: NewRun | { readonly dead: DeadReason; readonly detail: string },
+): Promise<Routed> {
+  const { id, to, key, target } = envelope;
+  const outside = envelope.run === null;
+  if (key === undefined) {
+    if (target === null) return dead(sql, id, "invalid_input", "It names neither a run nor a queue.");
+    if (await leave(sql, { id, run: target, outside })) return { kind: "left", run: target };
+    return dead(sql, id, "run_ended", `The run ${target}, which it is for, has ended.`);
+  }
+  await sql.query("insert into message_queues (agent, key) values ($1, $2) on conflict do nothing", [to, key]);
+  const [queue] = await sql.query<{ run_id: string | null }>(
+    "select run_id from message_queues where agent = $1 and key = $2 for update",
+    [to, key],
+  );
+  const first = await firstWaiting(sql, to, key);
+  // Another worker was faster.
+  if (!first) return { kind: "done" };
+  if (first.envelope.id !== id) return { kind: "behind", first };
+  if (queue?.run_id && (await leave(sql, { id, run: queue.run_id, outside }))) {
+    return { kind: "left", run: queue.run_id };
+  }
+  if ("dead" in start) return dead(sql, id, start.dead, start.detail);
+  if (!(await createRun(sql, clock, start))) return { kind: "done" };
+  await sql.query(
+    "update outbox set received_at = clock_timestamp(), taken_at = clock_timestamp(), to_run = $2 where msg_id = $1",
+    [id, start.run],
+  );
+  await sql.query("update message_queues set run_id = $3 where agent = $1 and key = $2", [to, key, start.run]);
+  if (start.budget !== undefined && start.budget !== null) {
+    await sql.query("insert into message_budgets (session_id, budget) values ($1, $2) on conflict do nothing", [
+      start.session,
+      start.budget,
+    ]);
+  }
+  return { kind: "started", run: start.run };
+}
+
+async function firstWaiting(sql: Sql, agent: string, key: string): Promise<SignedEnvelope | null> {
+  const [row] = await sql.query<{ envelope: string }>(FIRST_OF, [agent, key], "first_of");
+  return row ? parse(row.envelope) : null;
+}
+
+/** Leaves a message in a run's mailbox. @returns false if the run has ended */
+async function leave(
+  sql: Sql,
+  { id, run, outside }: { readonly id: string; readonly run: string; readonly outside: boolean },
+): Promise<boolean> {
+  const [left] = await sql.query(LEAVE, [id, run], "leave");
+  // It has been left already, by whoever was faster.
+  if (!left) return true;
+  const [knocked] = await sql.query<{ session_id: string }>(KNOCK, [run], "knock");
+  if (!knocked) {
+    await sql.query("update outbox set received_at = null, to_run = null where msg_id = $1", [id]);
+    return false;
+  }
+  // What bounds agents that only answer each other does not bound those that somebody outside keeps busy.
+  if (outside) await sql.query("update message_budgets set sent = 0 where session_id = $1", [knocked.session_id]);
+  return true;
+}
+
+async function dead(sql: Sql, id: string, reason: DeadReason, detail: string): Promise<Routed> {
+  await bury(sql, id, reason, detail);
+  return { kind: "dead", reason };
+}
+
+async function bury(sql: Sql, id: string, reason: DeadReason, detail: string): Promise<void> {
+  await sql.query(BURY, [id, reason, columnText(detail)], "bury");
+}
+
+async function quarantine(
+  database: Database,
+  { reason, detail, subject, bytes, text }: QuarantinedMessage,
+): Promise<void> {
+  await database.query(
+    QUARANTINE,
+    [
+      hexToBytes(sha256(`${reason}\n${subject}\n${text}`)),
+      reason,
+      columnText(detail),
+      columnText(subject),
+      bytes,
+      columnText(text.slice(0, QUARANTINED_CHARACTERS)),
+      MOST_QUARANTINED,
+    ],
+    "quarantine",
+  );
+}
+
+function parse(text: string): SignedEnvelope {
+  return JSON.parse(text) as SignedEnvelope;
+}
