@@ -76,6 +76,8 @@ export interface RunRecord {
   readonly messages: Set<string>;
   /** Set once somebody asked that the run end. */
   cancel: EventData<"cancel_requested"> | null;
+  /** What is said of the data that it works with. */
+  readonly labels: Set<string>;
   /** True once it has sent a message that somebody may reply to. */
   sent: boolean;
   attempts: number;
@@ -98,6 +100,7 @@ export function emptyRecord(): RunRecord {
     supersteps: new Map(),
     messages: new Set(),
     cancel: null,
+    labels: new Set(),
     sent: false,
     attempts: 0,
   };
@@ -108,6 +111,7 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
   switch (event.type) {
     case "run_started":
       record.started = event.data;
+      for (const label of event.data.labels ?? []) record.labels.add(label);
       return;
     case "attempt_started":
       record.attempts++;
@@ -176,6 +180,7 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
       return;
     case "message_received":
       record.messages.add(event.data.message);
+      for (const label of event.data.labels ?? []) record.labels.add(label);
       return;
     case "effect_retried": {
       const before = record.effects.get(event.data.effect);

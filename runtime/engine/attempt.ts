@@ -96,6 +96,7 @@ export class Attempt {
   readonly mail: MailReader;
   readonly #services: AttemptServices;
   readonly #executions = new Set<NodeExecution>();
+  readonly #labels = new Set<string>();
   /** One for each call under way. */
   readonly #calls = new Set<AbortController>();
   readonly #lookups = new Set<AbortController>();
@@ -128,6 +129,7 @@ export class Attempt {
     this.#claimedAt = claim.claimedAt;
     this.#version = claim.version;
     this.#aborted.promise.catch(() => undefined);
+    for (const label of record.labels) this.#labels.add(label);
     this.mail = new MailReader(services.messages, services.mailer, claim.head.run);
   }
 
@@ -157,6 +159,15 @@ export class Attempt {
    */
   now(): number {
     return this.#claimedAt.epochMs + this.clock.monotonicMs() - this.#claimedAt.monotonicMs;
+  }
+
+  /** What is said of the data that the run works with: of what it was started with, and of what it has received. */
+  get labels(): readonly string[] {
+    return [...this.#labels].sort();
+  }
+
+  #label(labels: readonly string[] = []): void {
+    for (const label of labels) this.#labels.add(label);
   }
 
   get messages(): Messages {
@@ -262,7 +273,10 @@ export class Attempt {
 
   append(events: readonly NewEvent[], options?: AppendOptions): Appended {
     const appended = this.#services.journal.append(this.head, events, options);
-    for (const event of appended.events) this.#open?.follow(event, this.now());
+    for (const event of appended.events) {
+      this.#open?.follow(event, this.now());
+      if (event.type === "message_received") this.#label(event.data.labels);
+    }
     this.#lastAppend = appended.durable.catch((error: unknown) => {
       this.abort(error);
     });

@@ -44,7 +44,7 @@ const claims = z.looseObject({
 });
 
 /** The most that a message may have on NATS, in bytes: the longest body, and room for what is around it. */
-const MAX_MESSAGE_BYTES = 1_048_576;
+const MAX_MESSAGE_BYTES = 1_040_000;
 
 /** Where a worker's public key is found by the worker's id. */
 export type KeyDirectory = (worker: string) => Promise<WorkerKey | null>;

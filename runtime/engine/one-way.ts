@@ -30,7 +30,8 @@ export async function sendOut(
   const { attempt } = execution;
   const { effect } = intent;
   const receivers = message.kind === "publish" ? await attempt.messages.listenersOf(message.topic) : [message.to];
-  for (const to of receivers) await room(execution, effect, to);
+  // Who replies to many must not wait for those who wait for the replies.
+  if (message.kind !== "reply") for (const to of receivers) await room(execution, effect, to);
   const budget = await budgetFor(attempt, receivers.length);
   if (!budget) return null;
   if (attempt.stopping) return execution.hang();

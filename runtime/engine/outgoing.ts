@@ -141,7 +141,7 @@ export function sealed(
     depth: attempt.depth,
     deadline: attempt.record.started?.deadline ?? null,
     budgetLeft: more.budgetLeft ?? null,
-    labels: attempt.record.started?.labels ?? [],
+    labels: attempt.labels,
     sentAt: Math.trunc(attempt.now()),
   });
 }

@@ -121,18 +121,12 @@ async function route(
     if (await leave(sql, { id, run: target, outside })) return { kind: "left", run: target };
     return dead(sql, id, "run_ended", `The run ${target}, which it is for, has ended.`);
   }
-  await sql.query("insert into message_queues (agent, key) values ($1, $2) on conflict do nothing", [to, key]);
-  const [queue] = await sql.query<{ run_id: string | null }>(
-    "select run_id from message_queues where agent = $1 and key = $2 for update",
-    [to, key],
-  );
+  const holder = await lockQueue(sql, to, key);
   const first = await firstWaiting(sql, to, key);
   // Another worker was faster.
   if (!first) return { kind: "done" };
   if (first.envelope.id !== id) return { kind: "behind", first };
-  if (queue?.run_id && (await leave(sql, { id, run: queue.run_id, outside }))) {
-    return { kind: "left", run: queue.run_id };
-  }
+  if (holder !== null && (await leave(sql, { id, run: holder, outside }))) return { kind: "left", run: holder };
   if ("dead" in start) return dead(sql, id, start.dead, start.detail);
   if (!(await createRun(sql, clock, start))) return { kind: "done" };
   await sql.query(
@@ -147,6 +141,19 @@ async function route(
     ]);
   }
   return { kind: "started", run: start.run };
+}
+
+/** Locks the row of a queue. @returns the run that has it, or null */
+async function lockQueue(sql: Sql, agent: string, key: string): Promise<string | null> {
+  for (;;) {
+    await sql.query("insert into message_queues (agent, key) values ($1, $2) on conflict do nothing", [agent, key]);
+    const [queue] = await sql.query<{ run_id: string | null }>(
+      "select run_id from message_queues where agent = $1 and key = $2 for update",
+      [agent, key],
+    );
+    // Gone, if the run that had it has just ended.
+    if (queue) return queue.run_id;
+  }
 }
 
 async function firstWaiting(sql: Sql, agent: string, key: string): Promise<SignedEnvelope | null> {

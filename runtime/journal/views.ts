@@ -204,7 +204,7 @@ export async function writeView(sql: Sql, head: RunHead, write: ViewWrite): Prom
       });
     }
     case "mailbox_closed":
-      await sql.query("update message_queues set run_id = null where run_id = $1", [head.run]);
+      await sql.query("delete from message_queues where run_id = $1", [head.run]);
       await sql.query(CLOSE_MAILBOX, [head.run]);
       return;
     case "approval_voided":

@@ -28,7 +28,8 @@ create index outbox_waiting on outbox (to_agent) where taken_at is null and dead
 -- Asks and answers are done with once they are received.
 update outbox set taken_at = received_at;
 
--- Which run has the queue of a key. A row is locked by whoever brings a message there, and by the end of that run.
+-- Which run has the queue of a key. A row is locked by whoever brings a message there, and by the end of that run,
+-- which removes it.
 create table message_queues (
   agent  text not null,
   key    text not null,

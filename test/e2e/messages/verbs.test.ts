@@ -1,8 +1,7 @@
-import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
-import { defineAgent, defineConfig, type AnyAgent, type SignalboxConfig } from "signalbox";
+import { defineConfig, type AnyAgent, type SignalboxConfig } from "signalbox";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import type { EventData, EventType, JournalEvent } from "../../../runtime/core/events.ts";
+import { dataOf, oneNodeAgent as oneNode } from "../../support/one-node-agent.ts";
 import { startTestPlatform, type TestPlatform } from "../../support/platform.ts";
 import { until } from "../../support/processes.ts";
 import { PERMIT_ALL, rulesFile } from "../../support/rules-file.ts";
@@ -18,35 +17,8 @@ afterAll(async () => {
   await platform[Symbol.asyncDispose]();
 });
 
-const State = Annotation.Root({ n: Annotation<number>(), text: Annotation<string>(), got: Annotation<unknown>() });
-type Values = typeof State.State;
-type Handles = Parameters<AnyAgent["graph"]>[0];
-
-/** An agent with one node. */
-function oneNode(
-  name: string,
-  body: (state: Values, handles: Handles) => Promise<Partial<Values>>,
-  options: Partial<Parameters<typeof defineAgent>[0]> = {},
-): AnyAgent {
-  return defineAgent({
-    name,
-    version: "1",
-    state: State,
-    ...options,
-    graph: (handles: Handles) =>
-      new StateGraph(State)
-        .addNode("only", (state) => body(state, handles))
-        .addEdge(START, "only")
-        .addEdge("only", END),
-  });
-}
-
 function config(...agents: AnyAgent[]): SignalboxConfig {
   return defineConfig({ agents, rules: [permitAll] });
-}
-
-function dataOf<T extends EventType>(events: readonly JournalEvent[], type: T): EventData<T>[] {
-  return events.flatMap((event) => (event.type === type ? [event.data as EventData<T>] : []));
 }
 
 async function runsOf(agent: string): Promise<{ run: string; session: string; status: string }[]> {
