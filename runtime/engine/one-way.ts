@@ -55,12 +55,9 @@ export async function sendOut(
       },
     },
   );
-  handed.durable.then(
-    () => {
-      attempt.mailer.send(sent);
-    },
-    () => undefined,
-  );
+  // Before the code goes on: what it sends next finds this one in the queue.
+  await handed.durable;
+  attempt.mailer.send(sent);
   return handed;
 }
 

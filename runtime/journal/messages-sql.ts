@@ -41,6 +41,17 @@ select coalesce((
       select 1 from runs where agent = l.agent and status = 'ready' limit l.queue) ready) >= l.queue
   from listeners l where l.agent = $1), false) as full`;
 
+/**
+ * Counts a try that failed. Several copies, and what the sender sent after it, make for several tries at once: they
+ * count as one, so that a message is given time.
+ */
+export const FAILED = `
+update outbox set
+  tries = tries + (tried_at is null or tried_at < clock_timestamp() - interval '100 milliseconds' * 2 ^ least(tries, 10))::int,
+  tried_at = case when tried_at is null or tried_at < clock_timestamp() - interval '100 milliseconds' * 2 ^ least(tries, 10)
+    then clock_timestamp() else tried_at end
+where msg_id = $1 returning tries`;
+
 export const BURY = `
 with buried as (
   update outbox set dead_at = clock_timestamp() where msg_id = $1 and dead_at is null and taken_at is null

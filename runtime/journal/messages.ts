@@ -6,7 +6,7 @@ import type { Arrival, DeadReason, Listener, Messages, QuarantinedMessage, Route
 import type { NewRun } from "../core/journal.ts";
 import { topicMatches } from "../core/topics.ts";
 import { createRun } from "./create-run.ts";
-import { ARRIVED, BURY, FIRST_OF, IS_FULL, LEAVE, MAIL_OF, QUARANTINE } from "./messages-sql.ts";
+import { ARRIVED, BURY, FAILED, FIRST_OF, IS_FULL, LEAVE, MAIL_OF, QUARANTINE } from "./messages-sql.ts";
 import { hexToBytes } from "./payload.ts";
 import { KNOCK } from "./sql.ts";
 import { columnText } from "./views.ts";
@@ -94,10 +94,7 @@ export function createMessages({ database, clock, budget }: MessagesOptions): Me
     },
     bury: ({ envelope }, reason, detail) => bury(database, envelope.id, reason, detail),
     async failed(message) {
-      const [row] = await database.query<{ tries: number }>(
-        "update outbox set tries = tries + 1 where msg_id = $1 returning tries",
-        [message],
-      );
+      const [row] = await database.query<{ tries: number }>(FAILED, [message], "message_failed");
       return row?.tries ?? 0;
     },
     quarantine: (message) => quarantine(database, message),

@@ -12,8 +12,9 @@ alter table outbox
   add column to_run uuid,
   -- When its receiver had it on record. For what starts a run, that is when it was received.
   add column taken_at timestamptz,
-  -- How often bringing it failed, not counting what was wrong with a server.
+  -- How often bringing it failed, not counting what was wrong with a server, and when it last did.
   add column tries int not null default 0,
+  add column tried_at timestamptz,
   add column dead_at timestamptz,
   -- How often it was published, and how many of these copies have come.
   add column sends int not null default 1,

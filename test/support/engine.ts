@@ -1,6 +1,6 @@
 import type { AnyAgent } from "../../agents/define-agent.ts";
 import { systemClock } from "../../runtime/core/clock.ts";
-import type { Bus } from "../../runtime/core/bus.ts";
+import type { Bus, Envelope } from "../../runtime/core/bus.ts";
 import type { EventData, EventType, JournalEvent, NewEvent, RunStatus } from "../../runtime/core/events.ts";
 import type { Journal, NewRun } from "../../runtime/core/journal.ts";
 import type { JsonValue } from "../../runtime/core/json.ts";
@@ -71,21 +71,30 @@ export class TestEngine {
   readonly memory = new MemoryJournal();
   readonly journal: Journal;
   readonly services: AttemptServices;
+  readonly messages: MemoryMessages;
   readonly trouble: string[] = [];
+  /** Whoever else is there speaks for "peer". */
+  readonly mailer: Mailer = new Mailer({
+    worker: "w",
+    bus: NO_BUS,
+    keys: () => Promise.resolve({ publicKey: this.mailer.publicKey, agents: ["peer"] }),
+    onSendError: () => undefined,
+  });
   readonly #handles: HandleServices;
   #aheadMs = 0;
 
   constructor({ journal, say, limits, handles }: EngineOptions = {}) {
     this.journal = journal ?? this.memory;
+    this.messages = new MemoryMessages(this.memory.views);
     this.#handles = { ...HANDLES, ...handles };
     this.services = {
       journal: this.journal,
       judge: judgeThat(say),
-      mailer: new Mailer({ worker: "w", bus: NO_BUS, keys: () => Promise.resolve(null), onSendError: () => undefined }),
+      mailer: this.mailer,
       clock: { now: () => systemClock.now() + this.#aheadMs, monotonicMs: () => systemClock.monotonicMs() },
       worker: "w",
       turns: memoryTurns(),
-      messages: new MemoryMessages(),
+      messages: this.messages,
       limits: { ...DEFAULT_LIMITS, replayStallMs: 200, ...limits },
       onTrouble: (what) => {
         this.trouble.push(what);
@@ -137,6 +146,12 @@ export class TestEngine {
   skip(ms: number): void {
     this.#aheadMs += ms;
     this.memory.aheadMs += ms;
+  }
+
+  /** A message comes for the run. */
+  leave(run: string, message: Envelope): void {
+    this.messages.leave(run, this.mailer.sign(message));
+    this.memory.knock(run);
   }
 
   events(run: string): Promise<JournalEvent[]> {

@@ -30,6 +30,8 @@ interface StoredRun {
   status: RunStatus;
   epoch: number;
   taken: number;
+  /** How many times it was told of mail that lies elsewhere. */
+  knocks: number;
 }
 
 /** A journal for tests of the engine alone: it chains and fences like the real one, and forgets everything. */
@@ -55,8 +57,7 @@ export class MemoryJournal implements Journal {
     run.events.push(...placed);
     this.views.push(...(typeof options.views === "function" ? options.views(placed) : (options.views ?? [])));
     if (options.mailboxTaken !== undefined) run.taken = options.mailboxTaken;
-    if (options.status)
-      run.status = options.status === "parked" && run.mailbox.length > run.taken ? "ready" : options.status;
+    if (options.status) run.status = options.status === "parked" && moved(run) > run.taken ? "ready" : options.status;
     const { status } = run;
     // Durable a little later, as with a disk.
     return {
@@ -71,10 +72,15 @@ export class MemoryJournal implements Journal {
 
   create(run: NewRun): Promise<Claim | null> {
     const head: RunHead = { run: run.run, session: run.session, agent: run.agent, epoch: 0, seq: 0, hash: GENESIS };
-    const { session, agent, version, input, startedBy, depth, cause, deadline = null } = run;
-    const more = { ...(cause ? { cause } : {}), ...(deadline === null ? {} : { deadline }) };
+    const { session, agent, version, input, startedBy, depth, cause, message, labels = [], deadline = null } = run;
+    const more = {
+      ...(cause ? { cause } : {}),
+      ...(deadline === null ? {} : { deadline }),
+      ...(message ? { message } : {}),
+      ...(labels.length === 0 ? {} : { labels: [...labels] }),
+    };
     const data = { session, agent, ...(version === null ? {} : { version }), input, startedBy, depth, ...more };
-    const stored: StoredRun = { run, events: [], mailbox: [], status: "ready", epoch: 0, taken: 0 };
+    const stored: StoredRun = { run, events: [], mailbox: [], status: "ready", epoch: 0, taken: 0, knocks: 0 };
     stored.events.push(place(head, { type: "run_started", data }));
     this.runs.set(run.run, stored);
     return Promise.resolve(null);
@@ -130,7 +136,7 @@ export class MemoryJournal implements Journal {
   }
 
   withMail(runs: readonly string[]): Promise<string[]> {
-    return Promise.resolve(runs.filter((run) => this.#run(run).mailbox.length > this.#run(run).taken));
+    return Promise.resolve(runs.filter((run) => moved(this.#run(run)) > this.#run(run).taken));
   }
 
   read(run: string, after = 0): Promise<JournalEvent[]> {
@@ -139,8 +145,8 @@ export class MemoryJournal implements Journal {
   }
 
   mailbox(run: string): Promise<{ messages: readonly MailboxMessage[]; upTo: number }> {
-    const { mailbox, taken } = this.#run(run);
-    return Promise.resolve({ messages: mailbox.slice(taken), upTo: mailbox.length });
+    // All of it each time: what has been taken over is known by its id.
+    return Promise.resolve({ messages: [...this.#run(run).mailbox], upTo: moved(this.#run(run)) });
   }
 
   deliver(run: string, message: MailboxMessage): Promise<{ delivered: boolean; agent: string | null }> {
@@ -150,11 +156,19 @@ export class MemoryJournal implements Journal {
     return Promise.resolve({ delivered, agent: delivered ? stored.run.agent : null });
   }
 
+  knock(run: string): void {
+    this.#run(run).knocks++;
+  }
+
   #run(id: string): StoredRun {
     const run = this.runs.get(id);
     if (!run) throw new Error(`There is no run ${id}.`);
     return run;
   }
+}
+
+function moved({ mailbox, knocks }: StoredRun): number {
+  return mailbox.length + knocks;
 }
 
 export function memoryRun(agent: string, input: JsonValue, changes: Partial<NewRun> = {}): NewRun {
