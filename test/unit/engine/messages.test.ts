@@ -150,12 +150,18 @@ describe("random programs with messages", () => {
           const wild = await play(steps, { cuts, order }, id);
           expect(outputOf(wild.events)).toEqual(outputOf(calm.events));
           expect(effects(wild.events)).toEqual(effects(calm.events));
-          const ids = ({ engine }: typeof wild): string[] => engine.messages.sent.map((sent) => sent.id).sort();
+          // Who was cut off before asking the second, and then heard the first, need not ask any more.
+          const wanted = ({ engine }: typeof wild) =>
+            engine.messages.sent.filter(({ body }) => (body as { text?: string }).text !== "silent");
+          const ids = (played: typeof wild): string[] =>
+            wanted(played)
+              .map(({ id }) => id)
+              .sort();
           expect(ids(wild).filter((sent, i, all) => all.indexOf(sent) !== i)).toEqual([]);
           expect(ids(wild)).toEqual(ids(calm));
         },
       ),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
   }, 120_000);
 });
