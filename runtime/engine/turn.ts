@@ -15,15 +15,31 @@ const PARKED_DELAY_MS = 2_000;
 const LONGEST_DELAY_MS = 15_000;
 
 /** Of a call that needs none. */
-export const FREE_TURN: HeldTurn = { give: () => undefined };
+const FREE_TURN: HeldTurn = { give: () => undefined };
+
+/** Does what needs a turn: at once where there is no bound, so that calls begin in the order in which they are asked for. */
+export function inTurn<T>(
+  execution: NodeExecution,
+  call: Call,
+  proposal: Proposal,
+  work: (turn: HeldTurn) => Promise<T>,
+): Promise<T> {
+  const { concurrency } = call;
+  if (concurrency === undefined) return work(FREE_TURN);
+  return turnFor(execution, { ...call, concurrency }, proposal).then(work);
+}
 
 /**
  * Waits until a call may be made, where only so many may be under way at once. What waits for long parks its run: a
  * queue at a tool holds no worker up, and asks the more rarely the longer it has waited. Whoever dies with a turn
  * gives it back when the call must be over.
  */
-export async function turnFor(execution: NodeExecution, call: Call, { effect }: Proposal): Promise<HeldTurn> {
-  const { concurrency = Infinity } = call;
+async function turnFor(
+  execution: NodeExecution,
+  call: Call & { readonly concurrency: number },
+  { effect }: Proposal,
+): Promise<HeldTurn> {
+  const { concurrency } = call;
   const { attempt } = execution;
   const turn = { of: call.action, run: attempt.head.run, effect };
   const parked = attempt.record.turns.get(effect) ?? 0;
