@@ -316,10 +316,20 @@ export class Attempt {
     this.#stopped.resolve(undefined);
   }
 
+  /** It may be the turn of a call that waits for it: calls that do ask again. */
+  nudge(): void {
+    for (const execution of this.#executions) execution.nudge();
+  }
+
   /** Looks whether somebody has cancelled the run while it is under way; all else can wait for the next attempt. */
   async lookForCancel(): Promise<void> {
     if (this.over || this.#stop) return;
     const { messages, upTo } = await this.#services.journal.mailbox(this.head.run);
+    // Only that it was woken: if that is not what it waits for just now, it is ready again as soon as it parks.
+    if (messages.length === 0) {
+      this.nudge();
+      return;
+    }
     const cancels = messages.filter(({ kind }) => kind === "cancel");
     const { events } = takeOver(this.record, cancels);
     // What else there is makes the run ready as soon as it parks.

@@ -91,6 +91,8 @@ export class NodeExecution {
   readonly #nth = new Map<string, number>();
   readonly #waits = new Map<string, Wait>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Ends the waits for a turn, to ask again. */
+  readonly #nudges = new Set<() => void>();
   readonly #calls = new Set<AbortController>();
   #cutOff = false;
   /** Calls that have been asked for and have neither been handed over nor are waiting. */
@@ -253,27 +255,35 @@ export class NodeExecution {
     this.#rest();
     this.#end();
     await new Promise<void>((resolve) => {
+      let timer: NodeJS.Timeout | undefined;
+      const over = (): void => {
+        clearTimeout(timer);
+        if (timer) this.#timers.delete(timer);
+        this.#nudges.delete(over);
+        resolve();
+      };
       const look = (): void => {
+        if (timer) this.#timers.delete(timer);
         const leftMs = wait.dueAt - this.attempt.now();
         if (leftMs <= 0) {
-          resolve();
+          over();
           return;
         }
-        const timer = setTimeout(
-          () => {
-            this.#timers.delete(timer);
-            look();
-          },
-          Math.min(Math.ceil(leftMs), LONGEST_TIMER_MS),
-        );
+        timer = setTimeout(look, Math.min(Math.ceil(leftMs), LONGEST_TIMER_MS));
         this.#timers.add(timer);
       };
+      if (wait.kind === "turn") this.#nudges.add(over);
       if (!this.#abandoned) look();
     });
     if (this.#abandoned) await new Promise<never>(() => undefined);
     this.#waits.delete(wait.effect);
     this.#busy++;
     this.#active++;
+  }
+
+  /** Whoever waits for a turn asks for it now. */
+  nudge(): void {
+    if (!this.#abandoned) for (const nudge of [...this.#nudges]) nudge();
   }
 
   /** The node has failed and runs again at that time: nothing more of it is for this attempt. */

@@ -111,7 +111,9 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
     mailer,
     bus,
     housekeeping,
-    turns: createTurns(database),
+    turns: createTurns(database, (agent, runs) => {
+      bus.wake(agent, runs);
+    }),
     agents,
     take: options.take ?? "all",
     ...(options.onSuspects ? { onSuspects: options.onSuspects } : {}),
