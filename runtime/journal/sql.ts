@@ -104,6 +104,26 @@ const MINE = `mine as materialized (select * from unnest($4::text[], $5::text[])
 /** Which runs are taken, in the words of the indexes: suspects have one of their own. */
 const TAKEN: Readonly<Record<Take, string>> = { all: "true", sound: "crashes = 0", suspects: "crashes > 0" };
 
+/** How long a run that is to be stopped is left to those who can find out what became of its calls. */
+const STOP_GRACE = "interval '30 seconds'";
+
+/** A worker that is there and has the run's agent. */
+const LIVE = (version = ""): string => `exists (
+      select 1 from workers w where runs.agent = any(w.agents) ${version}
+        and w.seen_at > clock_timestamp() - w.lease_ms * interval '1 millisecond')`;
+
+/**
+ * Any worker may end a run that is to be stopped. But only one that has the agent can ask its tools what became of
+ * calls that have no recorded end, and for anybody else they are in doubt: so it is left to a live worker that has the
+ * agent in its version, else in any version, for a while. A run that has never been taken (version '') has no calls.
+ */
+const TO_STOP = `(stop_at <= clock_timestamp() and (
+    agent_version = ''
+    or not ${LIVE()}
+    or exists (select 1 from mine where mine.agent = runs.agent and (mine.version = runs.agent_version
+      or not ${LIVE("and w.versions[array_position(w.agents, runs.agent)] = runs.agent_version")}))
+    or greatest(stop_at, ready_at) <= clock_timestamp() - ${STOP_GRACE}))`;
+
 /**
  * Claims named runs ($6) of the worker's agents and versions, or that are to be stopped, which are ready and due, at
  * most $7. It waits for a locked row: whoever leaves a message holds it for one statement, and a claim that skipped it
@@ -113,7 +133,7 @@ export const claimRunsOf = (take: Take): string => `
 with ${MINE}, due as materialized (
   select run_id from runs
   where run_id = any($6::uuid[]) and status = 'ready' and ready_at <= clock_timestamp() and ${TAKEN[take]}
-    and (stop_at <= clock_timestamp() or exists (
+    and (${TO_STOP} or exists (
       select 1 from mine where mine.agent = runs.agent and runs.agent_version in (mine.version, '')))
   order by run_id limit $7
   for update
@@ -131,10 +151,10 @@ const ready = (take: Take, version: string): string => `
 
 /**
  * Claims what nobody was told of: runs of the worker's agents that have been due for $7 ms, at most $6 of each (one
- * number an agent) and $8 in all; and runs that are to be stopped, whatever their version. The agents take turns,
- * so that a long queue of one does not keep the others waiting. The cost does not grow with the number of runs that
- * are parked, ended, queued, or of versions that nobody has. What is locked is skipped before it counts: a row that
- * somebody holds never stands in front of the others.
+ * number an agent) and $8 in all; and runs that are to be stopped, where they are not better left to another worker.
+ * The agents take turns, so that a long queue of one does not keep the others waiting. The cost does not grow with the
+ * number of runs that are parked, ended, queued, or of versions that nobody has. What is locked is skipped before it
+ * counts: a row that somebody holds never stands in front of the others.
  */
 export const claimAnyOf = (take: Take): string => `
 with ${MINE}, ready as materialized (
@@ -149,7 +169,7 @@ with ${MINE}, ready as materialized (
   ) numbered
 ), stopping as materialized (
   select run_id, 0::bigint as turn, ready_at from runs
-  where status = 'ready' and stop_at <= clock_timestamp() and ready_at <= clock_timestamp() and ${TAKEN[take]}
+  where status = 'ready' and ready_at <= clock_timestamp() and ${TAKEN[take]} and ${TO_STOP}
   order by stop_at limit $8
   for update skip locked
 ), due as materialized (
