@@ -109,6 +109,8 @@ export interface NewRun {
   readonly cause?: StartCause;
   /** When it has to have ended, at the latest (epoch ms). */
   readonly deadline?: number | null;
+  /** How long it may take from now on, by the database's clock. What comes first counts, this or the deadline. */
+  readonly timeoutMs?: number | undefined;
 }
 
 /** Which runs a worker takes with regard to crashes: a run is suspected while nobody knows whether it crashed its worker. */

@@ -47,7 +47,9 @@ async function receiveAsk({ agents, begin }: MailContext, envelope: Envelope): P
     startedBy: envelope.startedBy,
     depth: envelope.depth + 1,
     input: envelope.body,
-    deadline: deadlineOf(agent, envelope),
+    // What is asked has at most the time that the asker has left.
+    deadline: envelope.deadline,
+    timeoutMs: agent.agent.timeoutMs,
     cause: {
       run: envelope.run,
       seq: envelope.cause.seq,
@@ -57,12 +59,6 @@ async function receiveAsk({ agents, begin }: MailContext, envelope: Envelope): P
       effect: envelope.effect,
     },
   });
-}
-
-/** What is asked has at most the time that the asker has left. */
-function deadlineOf({ agent }: CompiledAgent, { deadline, sentAt }: Envelope): number | null {
-  if (agent.timeoutMs === undefined) return deadline;
-  return Math.min(deadline ?? Infinity, sentAt + agent.timeoutMs);
 }
 
 async function receiveAnswer({ journal, take }: MailContext, envelope: Envelope): Promise<void> {

@@ -25,6 +25,7 @@ import {
   DELIVER,
   LOCK_LIMIT,
   MAILBOX,
+  NOW,
   READ_BLOBS,
   READ_RUN,
   RELEASE,
@@ -86,6 +87,7 @@ export class PostgresJournal implements Journal {
   async create(run: NewRun, claimFor?: { readonly worker: string; readonly leaseMs: number }): Promise<Claim | null> {
     const askedAtMs = this.#clock.monotonicMs();
     const at = Math.trunc(this.#clock.now());
+    const deadline = await this.#deadlineOf(run);
     const data: EventData<"run_started"> = {
       session: run.session,
       agent: run.agent,
@@ -95,7 +97,7 @@ export class PostgresJournal implements Journal {
       depth: run.depth,
       ...(run.key === null ? {} : { key: run.key }),
       ...(run.cause ? { cause: run.cause } : {}),
-      ...(run.deadline === undefined || run.deadline === null ? {} : { deadline: run.deadline }),
+      ...(deadline === null ? {} : { deadline }),
     };
     const { text, blob } = storedPayload(data);
     const hash = eventHash(
@@ -123,7 +125,7 @@ export class PostgresJournal implements Journal {
         text,
         blob ? hexToBytes(blob.hash) : null,
         blob?.text ?? null,
-        run.deadline === undefined || run.deadline === null ? null : new Date(run.deadline),
+        deadline === null ? null : new Date(deadline),
         run.cause?.message ?? null,
       ],
       "create_run",
@@ -146,6 +148,13 @@ export class PostgresJournal implements Journal {
       claimedAt: { epochMs: created.claimed_at, monotonicMs: this.#clock.monotonicMs() },
       soloCrashes: 0,
     };
+  }
+
+  /** It is part of what is hashed, so it has to be known before the row is written. */
+  async #deadlineOf({ deadline = null, timeoutMs }: NewRun): Promise<number | null> {
+    if (timeoutMs === undefined) return deadline;
+    const [row] = await this.#database.query<{ now: number }>(NOW, [], "now");
+    return Math.min(deadline ?? Infinity, Math.ceil((row?.now ?? this.#clock.now()) + timeoutMs));
   }
 
   async startedWith(agent: string, key: string): Promise<{ readonly run: string; readonly input: JsonValue } | null> {

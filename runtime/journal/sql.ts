@@ -56,6 +56,8 @@ from batch b left join locked l using (run_id) left join moved m using (run_id)`
 export const APPEND_BLOBS = `
 insert into blobs (hash, data) select * from unnest($1::bytea[], $2::text[]) on conflict do nothing`;
 
+export const NOW = "select extract(epoch from clock_timestamp())::float8 * 1000 as now";
+
 /**
  * A new run with its first event, in one statement; a run that exists (by its id, or by its agent and
  * start key) stays as it is. With a worker ($12), it is created claimed. $16 and $17 are the blob of a first payload
