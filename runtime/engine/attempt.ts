@@ -222,6 +222,11 @@ export class Attempt {
     return null;
   }
 
+  /** True while the code of another node is at work: it may still come to what this one waits for. */
+  isBusyBeside(one: NodeExecution): boolean {
+    return [...this.#executions].some((other) => other !== one && !other.abandoned && !other.occupied);
+  }
+
   /** Resolves once the graph has come as far as the record: every unfinished node execution of it has begun again. */
   get allBegun(): Promise<undefined> {
     return this.#allBegun.promise;

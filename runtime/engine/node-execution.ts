@@ -109,8 +109,8 @@ export class NodeExecution {
   #innerWaits = false;
   /** LangGraph's interrupt was thrown into the body: from then on nothing that the body asks for is heard. */
   #interrupt: "none" | "thrown" | "surfaced" = "none";
-  /** The latest call that has to wait because the body has not asked again for all that is recorded. */
-  #asked: Proposal | null = null;
+  /** The calls that have to wait now because the body has not asked again for all that is recorded. */
+  readonly #early = new Set<Proposal>();
   readonly #stall: StallWatch;
   readonly #replayed = deferred<undefined>();
   readonly #parked = deferred<never>();
@@ -124,7 +124,9 @@ export class NodeExecution {
     this.#unasked = new Set(recorded.open);
     this.#kept = recorded.kept;
     this.#stall = new StallWatch(attempt.limits.replayStallMs, {
-      stuck: () => this.#asked !== null && !this.#abandoned && (this.replaying || attempt.missingNode !== null),
+      // A body that has asked for nothing else may be busy with code of its own: how long it may, the node's own limits say.
+      stuck: () => this.#early.size > 0 && !this.#abandoned && (this.replaying || attempt.missingNode !== null),
+      busy: () => !this.replaying && attempt.isBusyBeside(this),
       onStall: () => {
         this.fail(this.#diverged());
       },
@@ -192,9 +194,12 @@ export class NodeExecution {
   claim(proposal: Proposal): Promise<void> {
     if (this.#kept.has(proposal.effect)) return this.#deliver(() => undefined);
     return new Promise<void>((resolve) => {
-      this.#claims.set(proposal.effect, resolve);
+      this.#claims.set(proposal.effect, () => {
+        this.#early.delete(proposal);
+        resolve();
+      });
       this.#pump();
-      if (this.#claims.has(proposal.effect)) this.#waitsFor(proposal);
+      if (this.#claims.has(proposal.effect)) this.#isEarly(proposal);
     });
   }
 
@@ -216,13 +221,14 @@ export class NodeExecution {
 
   /** Waits until the journal has nothing more to say of this execution, nor of one beside it that has not begun. */
   async live(proposal: Proposal): Promise<void> {
-    if (this.replaying || this.attempt.missingNode !== null) this.#waitsFor(proposal);
+    if (this.replaying || this.attempt.missingNode !== null) this.#isEarly(proposal);
     await this.#replayed.promise;
     await this.attempt.allBegun;
+    this.#early.delete(proposal);
   }
 
-  #waitsFor(proposal: Proposal): void {
-    this.#asked = proposal;
+  #isEarly(proposal: Proposal): void {
+    this.#early.add(proposal);
     this.#stall.start();
   }
 
@@ -494,6 +500,6 @@ export class NodeExecution {
 
   #diverged(cause?: unknown): NonDeterminismError {
     const recorded = this.#ends[0] ?? [...this.#unasked][0] ?? this.attempt.missingNode?.effect;
-    return divergence(this.attempt, { recorded, node: this.key, asked: this.#asked, cause });
+    return divergence(this.attempt, { recorded, node: this.key, asked: [...this.#early].at(-1) ?? null, cause });
   }
 }
