@@ -179,6 +179,12 @@ export class Attempt {
     this.#calls.delete(controller);
   }
 
+  /** Nobody needs to act: what became of the call, the call itself says. */
+  listenerFailed(error: unknown): void {
+    const run = { run: this.head.run };
+    this.#services.onTrouble("a listener of a call's abort signal threw", recordableError(error), run);
+  }
+
   /** Finding out what became of a call goes on when the run is stopped: only the end of the attempt cuts it off. */
   readonly lookups: CallOwner = {
     beginCall: () => {
@@ -189,6 +195,9 @@ export class Attempt {
     },
     endCall: (controller) => {
       this.#lookups.delete(controller);
+    },
+    listenerFailed: (error) => {
+      this.listenerFailed(error);
     },
   };
 

@@ -312,6 +312,10 @@ export class NodeExecution {
     this.attempt.endCall(controller);
   }
 
+  listenerFailed(error: unknown): void {
+    this.attempt.listenerFailed(error);
+  }
+
   /** The node has taken too long: its calls are cut off, and whether they happened is to be found out. */
   cutOff(): void {
     this.#cutOff = true;
