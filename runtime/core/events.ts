@@ -178,13 +178,20 @@ export const eventSchemas = {
     ms: z.number(),
   }),
   /** A call whose end was not recorded is made once more, because its class allows it. */
-  effect_repeated: z.object({ effect: z.string(), why: z.enum(["crash", "operator"]) }),
+  effect_repeated: z.object({
+    effect: z.string(),
+    why: z.enum(["crash", "operator"]),
+    /** What the rules said when it was judged again, where it was. */
+    verdict: verdictSchema.optional(),
+  }),
   effect_finished: z.object({
     effect: z.string(),
     outcome,
     ms: z.number(),
     /** `undelivered`: an ask that could not be brought to anybody; `withdrawn`: one whose answer is not wanted any more. */
     via: z.enum(["call", "reconcile", "operator", "answer", "timer", "message", "undelivered", "withdrawn"]),
+    /** Of a call that was tried again: what the rules said when it was judged again. */
+    verdict: verdictSchema.optional(),
     /** The mailbox message that carried the end, where one did. */
     message: z.string().optional(),
     /** For an answer: the answering run's last event. */

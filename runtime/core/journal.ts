@@ -120,6 +120,8 @@ export interface NewRun {
   readonly cause?: StartCause;
   /** When it has to have ended, at the latest (epoch ms). */
   readonly deadline?: number | null;
+  /** How long it may take from now on, by the database's clock. What comes first counts, this or the deadline. */
+  readonly timeoutMs?: number | undefined;
   /** The message that starts it, where nobody waits for an answer. */
   readonly message?: ReceivedMessage;
   readonly labels?: readonly string[];

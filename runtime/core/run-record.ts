@@ -14,6 +14,8 @@ interface BegunCall {
   readonly leftAt: number | null;
   /** From when on nothing of it can still arrive; null if no attempt has waited for that yet. */
   readonly settledAt: number | null;
+  /** People have approved it, and that is used up: it was, or may have been, called. */
+  readonly approved: boolean;
 }
 
 /** How far one effect has got, as the journal tells it. */
@@ -33,7 +35,7 @@ export type EffectRecord = { readonly proposal: Proposal; readonly firstSeq: num
     } & BegunCall)
   | { readonly status: "timed"; readonly dueAt: number }
   | { readonly status: "awaiting"; readonly dueAt: number | null }
-  | { readonly status: "retrying"; readonly failures: number; readonly dueAt: number }
+  | { readonly status: "retrying"; readonly failures: number; readonly dueAt: number; readonly approved: boolean }
   | { readonly status: "refused"; readonly verdict: Verdict }
   | { readonly status: "finished"; readonly outcome: EffectOutcome }
 );
@@ -168,6 +170,7 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
         id: event.data.id,
         leftAt: null,
         settledAt: null,
+        approved: event.data.approval !== undefined,
         child: event.data.child ?? null,
       });
       return;
@@ -189,6 +192,7 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
         status: "retrying",
         failures: event.data.failures,
         dueAt: event.data.dueAt,
+        approved: isApproved(before),
       });
       return;
     }
@@ -202,6 +206,7 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
           id: before.id,
           leftAt: null,
           settledAt: null,
+          approved: before.approved,
           child: null,
         });
       }
@@ -228,6 +233,7 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
           id: before.id,
           leftAt: before.leftAt,
           settledAt: before.settledAt,
+          approved: before.approved,
           reason: event.data.reason,
           resolution: null,
         });
@@ -319,6 +325,10 @@ function begun({ proposal, firstSeq, firstAt }: EffectRecord): {
   firstAt: number;
 } {
   return { proposal, firstSeq, firstAt };
+}
+
+function isApproved(before: EffectRecord | undefined): boolean {
+  return before !== undefined && "approved" in before && before.approved;
 }
 
 function put(record: RunRecord, effect: string, recorded: EffectRecord): void {

@@ -212,6 +212,12 @@ export class Attempt {
     this.#calls.delete(controller);
   }
 
+  /** Nobody needs to act: what became of the call, the call itself says. */
+  listenerFailed(error: unknown): void {
+    const run = { run: this.head.run };
+    this.#services.onTrouble("a listener of a call's abort signal threw", recordableError(error), run);
+  }
+
   /** Finding out what became of a call goes on when the run is stopped: only the end of the attempt cuts it off. */
   readonly lookups: CallOwner = {
     beginCall: () => {
@@ -222,6 +228,9 @@ export class Attempt {
     },
     endCall: (controller) => {
       this.#lookups.delete(controller);
+    },
+    listenerFailed: (error) => {
+      this.listenerFailed(error);
     },
   };
 
@@ -253,6 +262,11 @@ export class Attempt {
   get missingNode(): BegunNode | null {
     for (const begun of this.#missing.values()) return begun;
     return null;
+  }
+
+  /** True while the code of another node is at work: it may still come to what this one waits for. */
+  isBusyBeside(one: NodeExecution): boolean {
+    return [...this.#executions].some((other) => other !== one && !other.abandoned && !other.occupied);
   }
 
   /** Resolves once the graph has come as far as the record: every unfinished node execution of it has begun again. */
@@ -352,10 +366,20 @@ export class Attempt {
     this.#stopped.resolve(undefined);
   }
 
+  /** It may be the turn of a call that waits for it: calls that do ask again. */
+  nudge(): void {
+    for (const execution of this.#executions) execution.nudge();
+  }
+
   /** Looks whether somebody has cancelled the run while it is under way; all else can wait for the next attempt. */
   async lookForCancel(): Promise<void> {
     if (this.over || this.#stop) return;
     const { messages } = await this.#services.journal.mailbox(this.head.run);
+    // Only that it was woken: if that is not what it waits for just now, it is ready again as soon as it parks.
+    if (messages.length === 0) {
+      this.nudge();
+      return;
+    }
     // What else there is makes the run ready as soon as it parks.
     const { events } = takeOver(
       this.record,

@@ -16,7 +16,9 @@ export function runInSession(agent: CompiledAgent, envelope: Envelope): NewRun {
     parent: envelope.run,
     version: agent.version,
     input: envelope.body,
-    deadline: deadlineOf(agent, envelope),
+    // What is asked has at most the time that the asker has left.
+    deadline: envelope.deadline,
+    timeoutMs: agent.agent.timeoutMs,
   };
 }
 
@@ -44,7 +46,7 @@ export function runOfQueue(
     version: null,
     input: checked.input,
     budget: budget < maxMessages ? budget : null,
-    deadline: deadlineOf(agent, { ...envelope, deadline: null }),
+    timeoutMs: agent.agent.timeoutMs,
   };
 }
 
@@ -76,10 +78,4 @@ function checkedInput(
   if (parsed.success) return { input: encode(parsed.data) };
   const detail = `What ${from} published on ${topic} does not fit the input of ${agent.name}: ${issues(parsed.error)}.`;
   return { dead: "invalid_input", detail };
-}
-
-/** What is asked has at most the time that the asker has left. */
-function deadlineOf({ agent }: CompiledAgent, { deadline, sentAt }: Envelope): number | null {
-  if (agent.timeoutMs === undefined) return deadline;
-  return Math.min(deadline ?? Infinity, sentAt + agent.timeoutMs);
 }

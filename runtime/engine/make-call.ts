@@ -3,6 +3,7 @@ import type { EffectOutcome, EventData, Proposal } from "../core/events.ts";
 import type { Appended, ViewWrite } from "../core/journal.ts";
 import type { EffectRecord } from "../core/run-record.ts";
 import type { Verdict } from "../core/verdict.ts";
+import type { Attempt } from "./attempt.ts";
 import { effectId, type Call, type Ended } from "./call.ts";
 import { encode } from "./codec.ts";
 import { CallNotMadeError, CallRefusedError, CallTimeoutError } from "./errors.ts";
@@ -12,7 +13,7 @@ import { sendOut } from "./one-way.ts";
 import { askAgent, askPeople } from "./outgoing.ts";
 import { recordableError } from "./recordable-error.ts";
 import { nextTry } from "./retry.ts";
-import { FREE_TURN, turnFor, type HeldTurn } from "./turn.ts";
+import { inTurn, type HeldTurn } from "./turn.ts";
 import { withinTime } from "./within-time.ts";
 
 /** What comes back from the gate, in its turn. */
@@ -28,21 +29,47 @@ interface Performed {
   readonly unknown?: true;
 }
 
+/** How a call ended after all its tries. */
+interface Tried extends Performed {
+  /** What the rules said of it, as far as that is not on record. */
+  readonly verdict: Verdict | null;
+}
+
+/** The rules were asked again, and are stricter now: it was not called again. */
+interface Stopped {
+  readonly refusedBy: Verdict;
+}
+
+/** A call that has a recorded start. */
+interface Started {
+  readonly proposal: Proposal;
+  readonly id: string;
+  /** People have approved it. */
+  readonly approved: boolean;
+}
+
 /** A call that changes nothing outside: made at once, and recorded with its end. */
-export async function makeRead(
+export function makeRead(
   execution: NodeExecution,
   call: Call,
   proposal: Proposal,
   verdict: Verdict | null,
   failures = 0,
 ): Promise<Passed> {
-  const turn = call.concurrency === undefined ? FREE_TURN : await turnFor(execution, call, proposal);
   const id = effectId(execution.attempt.head.run, proposal.effect);
-  const { outcome, ms } = await tries(execution, call, proposal, { verdict, id, failures, turn });
-  return execution.record(
-    [{ type: "effect_recorded", data: { ...proposal, ...(verdict ? { verdict } : {}), outcome, ms } }],
-    outcome,
-  );
+  return inTurn(execution, call, proposal, async (turn) => {
+    const tried = await tries(execution, call, proposal, { verdict, id, failures, turn, approved: false });
+    if ("refusedBy" in tried) return refuse(execution, call, proposal, tried.refusedBy);
+    const { outcome, ms } = tried;
+    return execution.record(
+      [{ type: "effect_recorded", data: { ...proposal, ...toldOf(tried.verdict), outcome, ms } }],
+      outcome,
+    );
+  });
+}
+
+function toldOf(verdict: Verdict | null): { readonly verdict?: Verdict } {
+  return verdict ? { verdict } : {};
 }
 
 /** Records the intent, waits until it is on disk, and only then makes the call. */
@@ -67,9 +94,10 @@ export async function intend(
   }
   if (call.kind === "human") return askPeople(execution, call, data, views);
   // Before the intent: what waits for its turn has not begun.
-  const turn = call.concurrency === undefined ? FREE_TURN : await turnFor(execution, call, proposal);
-  await written(turn, attempt.append([{ type: "effect_intended", data }], { views }));
-  return makeCall(execution, call, proposal, { id, failures: 0, turn });
+  return inTurn(execution, call, proposal, async (turn) => {
+    await written(turn, attempt.append([{ type: "effect_intended", data }], { views }));
+    return makeCall(execution, call, proposal, { id, failures: 0, turn, verdict: null, approved: approval !== null });
+  });
 }
 
 export function budgetExhausted(verdict: Verdict): Verdict {
@@ -96,6 +124,9 @@ interface Try {
   /** How often the call has failed before. */
   readonly failures: number;
   readonly turn: HeldTurn;
+  /** What the rules said of it, as far as that is not on record. */
+  readonly verdict: Verdict | null;
+  readonly approved: boolean;
 }
 
 async function makeCall(execution: NodeExecution, call: Call, proposal: Proposal, first: Try): Promise<Passed> {
@@ -110,40 +141,46 @@ async function makeCall(execution: NodeExecution, call: Call, proposal: Proposal
   }
   attempt.begins(effect);
   const begunBy = attempt.now();
-  const { outcome, ms } = await tries(execution, call, proposal, { ...first, verdict: null });
+  const tried = await tries(execution, call, proposal, first);
+  if ("refusedBy" in tried) return refuse(execution, call, proposal, tried.refusedBy);
+  const { outcome, ms, verdict } = tried;
   const timedOut = !outcome.ok && outcome.error.code === CallTimeoutError.code;
   if (timedOut && !isRepeatable(call.class)) {
-    return goOnOpen(execution, call, { proposal, id, begunBy, settledAt: null, doubt: null });
+    const open = { proposal, id, begunBy, settledAt: null, doubt: null };
+    return goOnOpen(execution, call, open, first.approved);
   }
-  return execution.record([{ type: "effect_finished", data: { effect, outcome, ms, via: "call" } }], outcome);
+  return execution.record(
+    [{ type: "effect_finished", data: { effect, outcome, ms, via: "call", ...toldOf(verdict) } }],
+    outcome,
+  );
 }
 
-/** Makes a call, and again after a failure for as long as its tool says. Each failure is recorded. */
-async function tries(
-  execution: NodeExecution,
-  call: Call,
-  proposal: Proposal,
-  first: Try & { readonly verdict: Verdict | null },
-): Promise<Performed> {
+/**
+ * Makes a call, and again after a failure for as long as its tool says and the rules do not say otherwise. Each failure
+ * is recorded.
+ */
+async function tries(execution: NodeExecution, call: Call, proposal: Proposal, first: Try): Promise<Tried | Stopped> {
   const { attempt } = execution;
-  const { id, verdict } = first;
-  let { turn } = first;
+  const { id, approved } = first;
+  let { turn, verdict } = first;
   for (let { failures } = first; ; failures++) {
     const performed = await perform(execution, call, id, turn);
     if (performed.unknown) return execution.hang();
     const delayMs = nextTry(call, performed.outcome, performed.thrown, failures + 1);
-    if (delayMs === null || performed.outcome.ok || execution.cut) return performed;
+    if (delayMs === null || performed.outcome.ok || execution.cut) return { ...performed, verdict };
     const { error } = performed.outcome;
     const dueAt = Math.ceil(attempt.now() + delayMs);
     const { ms } = performed;
     attempt.append([
       {
         type: "effect_retried",
-        data: { ...proposal, ...(verdict ? { verdict } : {}), failures: failures + 1, error, dueAt, ms },
+        data: { ...proposal, ...toldOf(verdict), failures: failures + 1, error, dueAt, ms },
       },
     ]);
     await execution.waitUntil({ kind: "retry", effect: proposal.effect, dueAt });
-    turn = call.concurrency === undefined ? FREE_TURN : await turnFor(execution, call, proposal);
+    verdict = judgeAgain(attempt, call, approved);
+    if (isStricter(verdict)) return { refusedBy: asDeny(verdict) };
+    turn = await inTurn(execution, call, proposal, (held) => Promise.resolve(held));
   }
 }
 
@@ -153,18 +190,34 @@ export async function goOnRetrying(
   call: Call,
   recorded: EffectRecord & { readonly status: "retrying" },
 ): Promise<Passed> {
-  const { proposal, failures, dueAt } = recorded;
+  const { proposal, failures, dueAt, approved } = recorded;
+  const { attempt } = execution;
   await execution.waitUntil({ kind: "retry", effect: proposal.effect, dueAt });
-  if (call.class === "read") {
-    const verdict = call.judged ? execution.attempt.judge(call, false) : null;
-    // Rules that have changed meanwhile count: what they held back before was never tried.
-    if (verdict && verdict.decision !== "allow")
-      return refuse(execution, call, proposal, { ...verdict, decision: "deny" });
-    return makeRead(execution, call, proposal, verdict, failures);
-  }
-  const id = effectId(execution.attempt.head.run, proposal.effect);
-  const turn = call.concurrency === undefined ? FREE_TURN : await turnFor(execution, call, proposal);
-  return makeCall(execution, call, proposal, { id, failures, turn });
+  const verdict = judgeAgain(attempt, call, approved);
+  if (isStricter(verdict)) return refuse(execution, call, proposal, asDeny(verdict));
+  // A read that people have approved has an intent, as a call that changes something has.
+  if (call.class === "read" && !approved) return makeRead(execution, call, proposal, verdict, failures);
+  const id = effectId(attempt.head.run, proposal.effect);
+  return inTurn(execution, call, proposal, (turn) =>
+    makeCall(execution, call, proposal, { id, failures, turn, verdict, approved }),
+  );
+}
+
+/**
+ * After a wait the call is judged again: the rules may have changed meanwhile. What people have approved stays
+ * approved.
+ */
+function judgeAgain(attempt: Attempt, call: Call, approved: boolean): Verdict | null {
+  return call.judged ? attempt.judge(call, approved) : null;
+}
+
+/** A call that was allowed once is not held for people later: it was judged without them, and now that is not enough. */
+function isStricter(verdict: Verdict | null): verdict is Verdict {
+  return verdict !== null && verdict.decision !== "allow";
+}
+
+function asDeny(verdict: Verdict): Verdict {
+  return { ...verdict, decision: "deny" };
 }
 
 /** A sleep: the run is woken when its time has come. */
@@ -190,14 +243,16 @@ export async function goOnIntended(
   call: Call,
   recorded: EffectRecord & { readonly status: "intended" },
 ): Promise<Passed> {
-  const { proposal, id, leftAt, settledAt } = recorded;
+  const { proposal, id, leftAt, settledAt, approved } = recorded;
   const { effect } = proposal;
   if (call.kind === "ask")
     return execution.wait({ kind: "answer", effect, agent: call.resource, run: recorded.child ?? "" });
   if (call.kind === "human") return execution.wait({ kind: "human", effect, question: id });
-  if (isRepeatable(call.class)) return repeat(execution, call, proposal, id, "crash");
+  // It is not judged again. It was allowed and may have happened: a refusal now would say that it did not, and undo
+  // nothing. Made again under the same key it changes no more than it was allowed to, and its end becomes known.
+  if (isRepeatable(call.class)) return repeat(execution, call, { proposal, id, approved }, "crash", null);
   const begunBy = leftAt ?? execution.attempt.now();
-  return goOnOpen(execution, call, { proposal, id, begunBy, settledAt, doubt: null });
+  return goOnOpen(execution, call, { proposal, id, begunBy, settledAt, doubt: null }, approved);
 }
 
 export function goOnDoubted(
@@ -205,20 +260,26 @@ export function goOnDoubted(
   call: Call,
   recorded: EffectRecord & { readonly status: "doubted" },
 ): Promise<Passed> {
-  const { proposal, id, leftAt, settledAt, resolution } = recorded;
+  const { proposal, id, leftAt, settledAt, resolution, approved } = recorded;
   const begunBy = leftAt ?? execution.attempt.now();
-  return goOnOpen(execution, call, { proposal, id, begunBy, settledAt, doubt: { resolution } });
+  return goOnOpen(execution, call, { proposal, id, begunBy, settledAt, doubt: { resolution } }, approved);
 }
 
-async function goOnOpen(execution: NodeExecution, call: Call, open: OpenCall): Promise<Passed> {
+async function goOnOpen(execution: NodeExecution, call: Call, open: OpenCall, approved: boolean): Promise<Passed> {
   const found = await investigate(execution.attempt, open, call);
   switch (found.kind) {
     case "wait":
       if (found.wait.kind === "doubt") return execution.wait(found.wait);
       await execution.waitUntil(found.wait);
-      return goOnOpen(execution, call, open);
-    case "not_made":
-      return repeat(execution, call, open.proposal, open.id, found.why);
+      return goOnOpen(execution, call, open, approved);
+    case "not_made": {
+      // It certainly did not happen, and finding that out may have taken days: so it is judged like any call after a
+      // wait, and a refusal says what is true.
+      const verdict = judgeAgain(execution.attempt, call, approved);
+      const { proposal, id } = open;
+      if (isStricter(verdict)) return refuse(execution, call, proposal, asDeny(verdict), settled(proposal, found.why));
+      return repeat(execution, call, { proposal, id, approved }, found.why, verdict);
+    }
     case "ended": {
       const { event, views } = endOf(open.proposal.effect, found);
       return execution.record([event], found.outcome, { views });
@@ -227,25 +288,39 @@ async function goOnOpen(execution: NodeExecution, call: Call, open: OpenCall): P
 }
 
 /** Makes a call again that did not happen, or of which it does not matter. */
-async function repeat(
+function repeat(
   execution: NodeExecution,
   call: Call,
-  proposal: Proposal,
-  id: string,
+  { proposal, id, approved }: Started,
   why: "crash" | "operator",
+  verdict: Verdict | null,
 ): Promise<Passed> {
   const { effect } = proposal;
-  const views: ViewWrite[] = why === "operator" ? [{ view: "doubt_resolved", effect }] : [];
-  const turn = call.concurrency === undefined ? FREE_TURN : await turnFor(execution, call, proposal);
-  await written(turn, execution.attempt.append([{ type: "effect_repeated", data: { effect, why } }], { views }));
-  return makeCall(execution, call, proposal, { id, failures: 0, turn });
+  const data = { effect, why, ...toldOf(verdict) };
+  const views = settled(proposal, why);
+  return inTurn(execution, call, proposal, async (turn) => {
+    await written(turn, execution.attempt.append([{ type: "effect_repeated", data }], { views }));
+    return makeCall(execution, call, proposal, { id, failures: 0, turn, verdict: null, approved });
+  });
+}
+
+/** What an operator has been asked about need not be asked any more. */
+function settled({ effect }: Proposal, why: "crash" | "operator"): ViewWrite[] {
+  return why === "operator" ? [{ view: "doubt_resolved", effect }] : [];
 }
 
 /** The rules, or people, said no: recorded, and thrown to whoever asked. */
-export function refuse(execution: NodeExecution, call: Call, proposal: Proposal, verdict: Verdict): Passed {
+export function refuse(
+  execution: NodeExecution,
+  call: Call,
+  proposal: Proposal,
+  verdict: Verdict,
+  views: readonly ViewWrite[] = [],
+): Passed {
   return execution.record<Ended | CallRefusedError>(
     [{ type: "effect_refused", data: { ...proposal, verdict } }],
     new CallRefusedError(call.action, verdict),
+    { views },
   );
 }
 

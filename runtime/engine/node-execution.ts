@@ -95,6 +95,8 @@ export class NodeExecution {
   /** Asks whose answers are not wanted any more. */
   readonly #unwanted = new Set<string>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Ends the waits for a turn, to ask again. */
+  readonly #nudges = new Set<() => void>();
   readonly #calls = new Set<AbortController>();
   #cutOff = false;
   /** Calls that have been asked for and have neither been handed over nor are waiting. */
@@ -111,8 +113,8 @@ export class NodeExecution {
   #innerWaits = false;
   /** LangGraph's interrupt was thrown into the body: from then on nothing that the body asks for is heard. */
   #interrupt: "none" | "thrown" | "surfaced" = "none";
-  /** The latest call that has to wait because the body has not asked again for all that is recorded. */
-  #asked: Proposal | null = null;
+  /** The calls that have to wait now because the body has not asked again for all that is recorded. */
+  readonly #early = new Set<Proposal>();
   readonly #stall: StallWatch;
   readonly #replayed = deferred<undefined>();
   readonly #parked = deferred<never>();
@@ -126,7 +128,9 @@ export class NodeExecution {
     this.#unasked = new Set(recorded.open);
     this.#kept = recorded.kept;
     this.#stall = new StallWatch(attempt.limits.replayStallMs, {
-      stuck: () => this.#asked !== null && !this.#abandoned && (this.replaying || attempt.missingNode !== null),
+      // A body that has asked for nothing else may be busy with code of its own: how long it may, the node's own limits say.
+      stuck: () => this.#early.size > 0 && !this.#abandoned && (this.replaying || attempt.missingNode !== null),
+      busy: () => !this.replaying && attempt.isBusyBeside(this),
       onStall: () => {
         this.fail(this.#diverged());
       },
@@ -194,9 +198,12 @@ export class NodeExecution {
   claim(proposal: Proposal): Promise<void> {
     if (this.#kept.has(proposal.effect)) return this.#deliver(() => undefined);
     return new Promise<void>((resolve) => {
-      this.#claims.set(proposal.effect, resolve);
+      this.#claims.set(proposal.effect, () => {
+        this.#early.delete(proposal);
+        resolve();
+      });
       this.#pump();
-      if (this.#claims.has(proposal.effect)) this.#waitsFor(proposal);
+      if (this.#claims.has(proposal.effect)) this.#isEarly(proposal);
     });
   }
 
@@ -218,13 +225,14 @@ export class NodeExecution {
 
   /** Waits until the journal has nothing more to say of this execution, nor of one beside it that has not begun. */
   async live(proposal: Proposal): Promise<void> {
-    if (this.replaying || this.attempt.missingNode !== null) this.#waitsFor(proposal);
+    if (this.replaying || this.attempt.missingNode !== null) this.#isEarly(proposal);
     await this.#replayed.promise;
     await this.attempt.allBegun;
+    this.#early.delete(proposal);
   }
 
-  #waitsFor(proposal: Proposal): void {
-    this.#asked = proposal;
+  #isEarly(proposal: Proposal): void {
+    this.#early.add(proposal);
     this.#stall.start();
   }
 
@@ -257,21 +265,24 @@ export class NodeExecution {
     this.#rest();
     this.#end();
     await new Promise<void>((resolve) => {
+      let timer: NodeJS.Timeout | undefined;
+      const over = (): void => {
+        clearTimeout(timer);
+        if (timer) this.#timers.delete(timer);
+        this.#nudges.delete(over);
+        resolve();
+      };
       const look = (): void => {
+        if (timer) this.#timers.delete(timer);
         const leftMs = wait.dueAt - this.attempt.now();
         if (leftMs <= 0) {
-          resolve();
+          over();
           return;
         }
-        const timer = setTimeout(
-          () => {
-            this.#timers.delete(timer);
-            look();
-          },
-          Math.min(Math.ceil(leftMs), LONGEST_TIMER_MS),
-        );
+        timer = setTimeout(look, Math.min(Math.ceil(leftMs), LONGEST_TIMER_MS));
         this.#timers.add(timer);
       };
+      if (wait.kind === "turn") this.#nudges.add(over);
       if (!this.#abandoned) look();
     });
     if (this.#abandoned) await new Promise<never>(() => undefined);
@@ -294,6 +305,11 @@ export class NodeExecution {
     return this.#unwanted.has(effect);
   }
 
+  /** Whoever waits for a turn asks for it now. */
+  nudge(): void {
+    if (!this.#abandoned) for (const nudge of [...this.#nudges]) nudge();
+  }
+
   /** The node has failed and runs again at that time: nothing more of it is for this attempt. */
   tryAgain(dueAt: number): void {
     this.#waits.clear();
@@ -312,6 +328,10 @@ export class NodeExecution {
   endCall(controller: AbortController): void {
     this.#calls.delete(controller);
     this.attempt.endCall(controller);
+  }
+
+  listenerFailed(error: unknown): void {
+    this.attempt.listenerFailed(error);
   }
 
   /** The node has taken too long: its calls are cut off, and whether they happened is to be found out. */
@@ -506,6 +526,6 @@ export class NodeExecution {
 
   #diverged(cause?: unknown): NonDeterminismError {
     const recorded = this.#ends[0] ?? [...this.#unasked][0] ?? this.attempt.missingNode?.effect;
-    return divergence(this.attempt, { recorded, node: this.key, asked: this.#asked, cause });
+    return divergence(this.attempt, { recorded, node: this.key, asked: [...this.#early].at(-1) ?? null, cause });
   }
 }

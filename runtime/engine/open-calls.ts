@@ -76,6 +76,8 @@ export class OpenCalls {
       case "effect_doubted":
         this.#change(event.data.effect, { doubt: { resolution: null } });
         return;
+      // A call that certainly did not happen, and was refused when it would have been made again.
+      case "effect_refused":
       case "effect_finished":
         this.#calls.delete(event.data.effect);
         this.#children.delete(event.data.effect);

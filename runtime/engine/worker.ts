@@ -129,6 +129,7 @@ export class Worker {
       const mine = this.#mine.get(run);
       if (mine) {
         mine.hinted = true;
+        this.#active.get(run)?.nudge();
         continue;
       }
       await this.#inSlot(agent, async () => {
@@ -374,6 +375,7 @@ export class Worker {
       await this.#lookForCancels();
       await housekeeping.wakeDueRuns();
       await this.#freeLeftBehind();
+      await this.#options.turns.handOut();
       await housekeeping.expireApprovals();
       await this.#fillSlots(SWEEP_GRACE_MS);
       if (take === "sound" && (await housekeeping.suspectsWait(this.#claimant.versions))) onSuspects?.();

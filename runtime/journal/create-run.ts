@@ -4,7 +4,7 @@ import type { Sql } from "../core/database.ts";
 import { EVENT_VERSION, type EventData } from "../core/events.ts";
 import type { Claim, NewRun } from "../core/journal.ts";
 import { hexToBytes, storedPayload } from "./payload.ts";
-import { CREATE_RUN } from "./sql.ts";
+import { CREATE_RUN, NOW } from "./sql.ts";
 
 /** Creates a run, in the caller's transaction where there is one; see {@link Journal.create}. */
 export async function createRun(
@@ -15,6 +15,7 @@ export async function createRun(
 ): Promise<Claim | null> {
   const askedAtMs = clock.monotonicMs();
   const at = Math.trunc(clock.now());
+  const deadline = await deadlineOf(sql, clock, run);
   const data: EventData<"run_started"> = {
     session: run.session,
     agent: run.agent,
@@ -24,7 +25,7 @@ export async function createRun(
     depth: run.depth,
     ...(run.key === null ? {} : { key: run.key }),
     ...(run.cause ? { cause: run.cause } : {}),
-    ...(run.deadline === undefined || run.deadline === null ? {} : { deadline: run.deadline }),
+    ...(deadline === null ? {} : { deadline }),
     ...(run.message ? { message: run.message } : {}),
     ...(run.labels && run.labels.length > 0 ? { labels: [...run.labels] } : {}),
     ...(run.budget === undefined || run.budget === null ? {} : { budget: run.budget }),
@@ -55,7 +56,7 @@ export async function createRun(
       text,
       blob ? hexToBytes(blob.hash) : null,
       blob?.text ?? null,
-      run.deadline === undefined || run.deadline === null ? null : new Date(run.deadline),
+      deadline === null ? null : new Date(deadline),
       run.cause?.message ?? run.message?.message ?? null,
     ],
     "create_run",
@@ -78,4 +79,11 @@ export async function createRun(
     claimedAt: { epochMs: created.claimed_at, monotonicMs: clock.monotonicMs() },
     soloCrashes: 0,
   };
+}
+
+/** It is part of what is hashed, so it has to be known before the row is written. */
+async function deadlineOf(sql: Sql, clock: Clock, { deadline = null, timeoutMs }: NewRun): Promise<number | null> {
+  if (timeoutMs === undefined) return deadline;
+  const [row] = await sql.query<{ now: number }>(NOW, [], "now");
+  return Math.min(deadline ?? Infinity, Math.ceil((row?.now ?? clock.now()) + timeoutMs));
 }

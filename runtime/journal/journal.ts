@@ -20,8 +20,8 @@ import { GENESIS } from "../core/chain.ts";
 import { createRun } from "./create-run.ts";
 import { CorruptJournalError } from "./errors.ts";
 import {
-  CLAIM_ANY,
-  CLAIM_RUNS,
+  claimAnyOf,
+  claimRunsOf,
   DELIVER,
   LOCK_LIMIT,
   MAILBOX,
@@ -95,7 +95,7 @@ export class PostgresJournal implements Journal {
 
   claim(runs: readonly string[], claimant: Claimant, limit?: AgentLimit): Promise<Claim[]> {
     const claimRuns = (sql: Sql, atMost: number): Promise<Claim[]> =>
-      this.#claim(sql, CLAIM_RUNS, claimant, [runs, atMost], "claim_runs");
+      this.#claim(sql, claimRunsOf(claimant.take), claimant, [runs, atMost], "claim_runs");
     if (!limit) return claimRuns(this.#database, runs.length);
     return this.#database.transaction(async (sql) => {
       const left = await leftOf(sql, limit);
@@ -109,7 +109,7 @@ export class PostgresJournal implements Journal {
     const claimOf = (sql: Sql): Promise<Claim[]> =>
       this.#claim(
         sql,
-        CLAIM_ANY,
+        claimAnyOf(claim.take),
         claim,
         [[...rooms.values()].map((most) => Math.max(0, most)), olderThanMs, limit],
         "claim_any",
@@ -130,8 +130,8 @@ export class PostgresJournal implements Journal {
     const deadlineMs = this.#clock.monotonicMs() + leaseMs;
     const rows = await sql.query<ClaimRow>(
       text,
-      [worker, leaseMs, take, [...versions.keys()], [...versions.values()], ...more],
-      name,
+      [worker, leaseMs, take === "suspects", [...versions.keys()], [...versions.values()], ...more],
+      `${name}_${take}`,
     );
     const monotonicMs = this.#clock.monotonicMs();
     return rows.map((row) => ({

@@ -49,6 +49,12 @@ export async function lockViews(
       [budgets],
     );
   }
+  // Their own appends lock them as well, in another order: two writers that end each other's askers would wait in a
+  // circle until one of them is thrown out.
+  const children = [...new Set(writes.flatMap(({ view }) => (view.view === "child_cancelled" ? [view.child] : [])))];
+  if (children.length > 0) {
+    await sql.query("select 1 from runs where run_id = any($1::uuid[]) order by run_id for update nowait", [children]);
+  }
 }
 
 /**

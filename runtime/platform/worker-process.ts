@@ -112,7 +112,9 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
     mailer,
     bus,
     housekeeping,
-    turns: createTurns(database),
+    turns: createTurns(database, (agent, runs) => {
+      bus.wake(agent, runs);
+    }),
     messages: createMessages({ database, clock, budget: limits.maxMessages }),
     agents,
     take: options.take ?? "all",

@@ -194,22 +194,33 @@ export class TestEngine {
   }
 }
 
-/** Turns of one process. */
+/** Turns of one process, in the order of asking. Nobody is woken: a test makes the attempts. */
 export function memoryTurns(): Turns {
   const taken = new Map<string, Set<string>>();
+  const queues = new Map<string, Set<string>>();
+  const of = (all: Map<string, Set<string>>, what: string): Set<string> => {
+    const some = all.get(what) ?? new Set<string>();
+    all.set(what, some);
+    return some;
+  };
   return {
-    take: ({ of, run, effect }, atMost) => {
-      const held = taken.get(of) ?? new Set();
-      taken.set(of, held);
+    take: ({ of: what, run, effect }, atMost) => {
+      const held = of(taken, what);
+      const queue = of(queues, what);
       const key = `${run} ${effect}`;
-      if (!held.has(key) && held.size >= atMost) return Promise.resolve(false);
+      if (held.has(key)) return Promise.resolve(true);
+      queue.add(key);
+      if ([...queue].indexOf(key) >= atMost - held.size) return Promise.resolve(false);
+      queue.delete(key);
       held.add(key);
       return Promise.resolve(true);
     },
-    give: ({ of, run, effect }) => {
-      taken.get(of)?.delete(`${run} ${effect}`);
+    give: ({ of: what, run, effect }) => {
+      of(taken, what).delete(`${run} ${effect}`);
+      of(queues, what).delete(`${run} ${effect}`);
       return Promise.resolve();
     },
+    handOut: () => Promise.resolve(),
   };
 }
 

@@ -72,7 +72,9 @@ export class MemoryJournal implements Journal {
 
   create(run: NewRun): Promise<Claim | null> {
     const head: RunHead = { run: run.run, session: run.session, agent: run.agent, epoch: 0, seq: 0, hash: GENESIS };
-    const { session, agent, version, input, startedBy, depth, cause, message, labels = [], deadline = null } = run;
+    const { session, agent, version, input, startedBy, depth, cause, message, labels = [], timeoutMs = Infinity } = run;
+    const latest = Math.min(run.deadline ?? Infinity, Date.now() + this.aheadMs + timeoutMs);
+    const deadline = latest === Infinity ? null : latest;
     const more = {
       ...(cause ? { cause } : {}),
       ...(deadline === null ? {} : { deadline }),

@@ -22,8 +22,8 @@ export const LEFT_BEHIND: Guard = {
 /** What to take out so that a call that may have happened is made again. */
 export const REPEATED_UNASKED: Patch = {
   file: "runtime/engine/make-call.ts",
-  find: 'if (isRepeatable(call.class)) return repeat(execution, call, proposal, id, "crash");',
-  replace: 'if (isRepeatable(call.class) || call.reconcile) return repeat(execution, call, proposal, id, "crash");',
+  find: "if (isRepeatable(call.class)) return repeat(",
+  replace: "if (isRepeatable(call.class) || call.reconcile) return repeat(",
 };
 
 /** Some company, so that the harm also meets runs that it was not meant for. */
@@ -147,8 +147,8 @@ export const kills: readonly FaultCase[] = [
       patches: [
         {
           file: "runtime/engine/make-call.ts",
-          find: 'return repeat(execution, call, proposal, id, "crash");',
-          replace: 'return repeat(execution, call, proposal, crypto.randomUUID(), "crash");',
+          find: 'return repeat(execution, call, { proposal, id, approved }, "crash", null);',
+          replace: 'return repeat(execution, call, { proposal, id: crypto.randomUUID(), approved }, "crash", null);',
         },
       ],
     },

@@ -65,8 +65,8 @@ export const shared: readonly FaultCase[] = [
     patches: [
       {
         file: "runtime/engine/make-call.ts",
-        find: 'return repeat(execution, call, proposal, id, "crash");',
-        replace: 'return repeat(execution, call, proposal, crypto.randomUUID(), "crash");',
+        find: 'return repeat(execution, call, { proposal, id, approved }, "crash", null);',
+        replace: 'return repeat(execution, call, { proposal, id: crypto.randomUUID(), approved }, "crash", null);',
       },
     ],
   }),

@@ -139,10 +139,10 @@ export const times: readonly FaultCase[] = [
       patches: [
         {
           file: "runtime/engine/make-call.ts",
-          find: `  const id = effectId(execution.attempt.head.run, proposal.effect);
-  const turn =`,
+          find: `  const id = effectId(attempt.head.run, proposal.effect);
+  return inTurn(`,
           replace: `  const id = crypto.randomUUID();
-  const turn =`,
+  return inTurn(`,
         },
       ],
     },

@@ -52,8 +52,8 @@ export const turns: readonly FaultCase[] = [
       patches: [
         {
           file: "runtime/engine/turn.ts",
-          find: "const { concurrency = Infinity } = call;",
-          replace: "const concurrency = Infinity;",
+          find: "if (concurrency === undefined) return work(FREE_TURN);",
+          replace: "if (concurrency !== 0) return work(FREE_TURN);",
         },
       ],
     },

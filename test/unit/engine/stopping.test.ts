@@ -90,6 +90,29 @@ describe("a run that is cancelled while a call is under way", () => {
     expect(events.at(-1)?.data).toMatchObject({ by: { id: "olga" }, reason: "Wrong claim." });
   });
 
+  test("of a tool whose listener throws - ends all the same, and the worker with its other runs lives on", async () => {
+    const called = deferred<undefined>();
+    const tool = defineTool({
+      name: "slow",
+      effect: "idempotent",
+      input,
+      output: input,
+      run: (_, { signal }) => {
+        called.resolve(undefined);
+        return new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => {
+            reject(new Error("cut off"));
+            // Uncaught, it would end the process: here, the test run.
+            throw new Error("The clean-up failed.");
+          });
+        });
+      },
+    });
+    const { engine, status } = await cancelledInMidCall({ tool, called, end: deferred() } as never);
+    expect(status).toBe("cancelled");
+    expect(engine.trouble).toEqual(["a listener of a call's abort signal threw"]);
+  });
+
   test("of a tool that does not care - waits for its end, which is recorded", async () => {
     const { engine, run, status } = await cancelledInMidCall(slow("irreversible", false));
     expect(status).toBe("cancelled");
