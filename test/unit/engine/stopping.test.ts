@@ -87,6 +87,10 @@ describe("a run that is cancelled while a call is under way", () => {
       "effect_finished",
       "run_cancelled",
     ]);
+    // It may have happened: to say only that it failed would be untrue.
+    expect(events.at(-2)?.data).toMatchObject({
+      outcome: { ok: false, error: { code: "CALL_CUT_OFF", message: expect.stringContaining("cut off") as string } },
+    });
     expect(events.at(-1)?.data).toMatchObject({ by: { id: "olga" }, reason: "Wrong claim." });
   });
 
