@@ -373,7 +373,8 @@ export class Attempt {
 
   /** Looks whether somebody has cancelled the run while it is under way; all else can wait for the next attempt. */
   async lookForCancel(): Promise<void> {
-    if (this.over || this.#stop) return;
+    // Before its first event the attempt has not looked itself yet, and will.
+    if (this.over || this.#stop || this.#open === null) return;
     const { messages } = await this.#services.journal.mailbox(this.head.run);
     // Only that it was woken: if that is not what it waits for just now, it is ready again as soon as it parks.
     if (messages.length === 0) {

@@ -74,6 +74,11 @@ export class CallNotMadeError extends SignalboxError {
   static override readonly code = "CALL_NOT_MADE";
 }
 
+/** An idempotent call was cut off because its run or its node ended: it may have happened, and may be made again. */
+export class CallCutOffError extends SignalboxError {
+  static override readonly code = "CALL_CUT_OFF";
+}
+
 /** A node took longer than it may. Its calls were cut off, and what became of them is found out. */
 export class NodeTimeoutError extends SignalboxError {
   static override readonly code = "NODE_TIMEOUT";

@@ -6,7 +6,7 @@ import type { Verdict } from "../core/verdict.ts";
 import type { Attempt } from "./attempt.ts";
 import { effectId, type Call, type Ended } from "./call.ts";
 import { encode } from "./codec.ts";
-import { CallNotMadeError, CallRefusedError, CallTimeoutError } from "./errors.ts";
+import { CallCutOffError, CallNotMadeError, CallRefusedError, CallTimeoutError } from "./errors.ts";
 import { endOf, investigate, type OpenCall } from "./investigate.ts";
 import type { Handed, NodeExecution } from "./node-execution.ts";
 import { sendOut } from "./one-way.ts";
@@ -351,8 +351,10 @@ async function made(execution: NodeExecution, call: Call, id: string, elapsed: (
     return { outcome: { ok: true, value: encode(value) }, ms: elapsed() };
   } catch (thrown) {
     const unknown = execution.attempt.over || (execution.cut && !isRepeatable(call.class));
+    // It is not found out, because repeating it would harm nothing; but the record must not say that it did not happen.
+    const open = execution.cut && call.class === "idempotent";
     return {
-      outcome: { ok: false, error: recordableError(thrown) },
+      outcome: { ok: false, error: recordableError(open ? cutOff(call, id, thrown) : thrown) },
       ms: elapsed(),
       thrown,
       ...(unknown ? { unknown: true } : {}),
@@ -364,4 +366,11 @@ function notMade({ name }: Proposal): CallNotMadeError {
   return new CallNotMadeError(`The run was stopped before ${name} was called. It was not called.`, {
     details: { action: name },
   });
+}
+
+function cutOff({ action }: Call, id: string, thrown: unknown): CallCutOffError {
+  return new CallCutOffError(
+    `${action} was cut off when its run was stopped or its node took too long. Whether it happened is not known; it may be made again with the key ${id}. It said: ${recordableError(thrown).message}`,
+    { details: { action, effectId: id }, cause: thrown },
+  );
 }

@@ -7,6 +7,7 @@ import { openDatabase } from "../../runtime/journal/database.ts";
 import { PostgresJournal } from "../../runtime/journal/journal.ts";
 import { JournalWriter } from "../../runtime/journal/writer.ts";
 import { migrate } from "../../runtime/journal/migrate.ts";
+import { Closers } from "../../runtime/platform/closers.ts";
 import { administer } from "../support/administer.ts";
 import { faultProject, LEASE_MS, USUAL_AGENTS } from "./agents.ts";
 import { Bank } from "./bank.ts";
@@ -65,16 +66,25 @@ export class Lane implements AsyncDisposable {
   static async open(bundle: string): Promise<Lane> {
     const programs = await faultPrograms();
     const folder = await serverFolder(programs.user);
-    const [nats, postgres, bank] = await Promise.all([
-      FaultNats.start(programs, folder),
-      FaultPostgres.start(programs, folder),
-      Bank.open(),
-    ]);
-    const [bus, books] = await Promise.all([
-      NatsBus.connect({ access: { servers: [nats.url] }, name: "faults", role: "console" }),
-      openBooks(postgres, DATABASE),
-    ]);
-    return new Lane({ programs, folder, nats, bank, bus, books, bundle });
+    // What has started by then is ended where something else does not start: nobody else would.
+    const started = new Closers();
+    started.add(() => rm(folder, { recursive: true, force: true }));
+    try {
+      const nats = await FaultNats.start(programs, folder);
+      started.add(() => nats.stop("SIGKILL"));
+      const postgres = await FaultPostgres.start(programs, folder);
+      started.add(() => postgres.stop("kill"));
+      const bank = await Bank.open();
+      started.add(() => bank.close());
+      const [bus, books] = await Promise.all([
+        NatsBus.connect({ access: { servers: [nats.url] }, name: "faults", role: "console" }),
+        openBooks(postgres, DATABASE),
+      ]);
+      return new Lane({ programs, folder, nats, bank, bus, books, bundle });
+    } catch (error) {
+      await started.close();
+      throw error;
+    }
   }
 
   get books(): Books {

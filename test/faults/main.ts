@@ -41,6 +41,8 @@ const tally: Record<ViolationKind, number> = { lost: 0, duplicated: 0, stuck: 0,
 let seedsRun = 0;
 let guardsProven = 0;
 let unproven = 0;
+/** The suite itself failed, and did not run to its end. */
+let broken = false;
 const say = (text: string): void => {
   if (values.json) process.stderr.write(`${text}\n`);
   else console.log(text);
@@ -111,16 +113,27 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     if (values.guards) await guardOf(lane, faultCase, bundle.path);
   });
   const count = Math.max(1, Math.min(Number(values.lanes), queue.length));
-  await Promise.all(
+  // All lanes come to their end, also where one fails: the end of this process would leave their servers running.
+  const ended = await Promise.allSettled(
     Array.from({ length: count }, async () => {
       await using lane = await Lane.open(bundle.path);
       lanes.add(lane);
-      for (let next = queue.shift(); next; next = queue.shift()) await next(lane);
+      try {
+        for (let next = queue.shift(); next; next = queue.shift()) await next(lane);
+      } catch (error) {
+        queue.length = 0;
+        throw error;
+      }
     }),
   );
+  for (const lane of ended) {
+    if (lane.status === "fulfilled") continue;
+    broken = true;
+    console.error(lane.reason);
+  }
 }
 say(`${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
 console.log(JSON.stringify({ cases: ran.size, seeds: seedsRun, ...tally, guardsProven }));
-const bad = Object.values(tally).some((count) => count > 0) || unproven > 0;
+const bad = broken || Object.values(tally).some((count) => count > 0) || unproven > 0;
 // NATS's client may still try to reach a server that is gone.
 process.exit(bad ? 1 : 0);

@@ -96,7 +96,10 @@ export class WorkerPool {
     const worker = new FaultWorker(spare.child, proxy, kind);
     spare.child.stdin?.write(`${JSON.stringify({ ...orders, databaseUrl: proxy.url })}\n`);
     const line = await spare.lines.next();
-    if (line.value !== "ready") throw new Error(`A worker did not start: ${String(line.value)}`);
+    if (line.value !== "ready") {
+      await worker.end();
+      throw new Error(`A worker did not start: ${String(line.value)}`);
+    }
     this.#fill();
     return worker;
   }

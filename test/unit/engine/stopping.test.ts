@@ -87,7 +87,30 @@ describe("a run that is cancelled while a call is under way", () => {
       "effect_finished",
       "run_cancelled",
     ]);
+    // It may have happened: to say only that it failed would be untrue.
+    expect(events.at(-2)?.data).toMatchObject({
+      outcome: { ok: false, error: { code: "CALL_CUT_OFF", message: expect.stringContaining("cut off") as string } },
+    });
     expect(events.at(-1)?.data).toMatchObject({ by: { id: "olga" }, reason: "Wrong claim." });
+  });
+
+  test("just as its attempt begins - is asked for in that attempt, and not before it", async () => {
+    const engine = new TestEngine();
+    const agent = oneNode({}, () => null);
+    const run = await engine.create(agent, {});
+    await engine.journal.deliver(run, CANCEL);
+    const [claim] = await engine.journal.claim([run], claimant("w"));
+    if (!claim) throw new Error("It cannot be claimed.");
+    const attempt = await Attempt.open(claim, engine.services);
+    // As a sweep does at any time.
+    await attempt.lookForCancel();
+    expect(await attempt.run(engine.compile(agent))).toBe("cancelled");
+    expect((await engine.events(run)).map(({ type }) => type)).toEqual([
+      "run_started",
+      "attempt_started",
+      "cancel_requested",
+      "run_cancelled",
+    ]);
   });
 
   test("of a tool whose listener throws - ends all the same, and the worker with its other runs lives on", async () => {
