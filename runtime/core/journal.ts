@@ -61,6 +61,8 @@ export type ViewWrite =
   /** The run ended: nobody need answer any more. */
   | { readonly view: "questions_voided" }
   | { readonly view: "message_out"; readonly message: SignedEnvelope }
+  /** The run ended: nobody goes on from its snapshot any more. */
+  | { readonly view: "snapshot_dropped" }
   /** The run that asked has ended: what it asked for is not wanted any more. */
   | {
       readonly view: "child_cancelled";

@@ -19,6 +19,7 @@ import { openDatabase } from "../journal/database.ts";
 import { DatabaseClock } from "../journal/database-clock.ts";
 import { createHousekeeping } from "../journal/housekeeping.ts";
 import { PostgresJournal } from "../journal/journal.ts";
+import { createSnapshots } from "../journal/snapshots.ts";
 import { createTurns } from "../journal/turns.ts";
 import { JournalWriter } from "../journal/writer.ts";
 import { compileRuleSet } from "../rules/index.ts";
@@ -112,6 +113,7 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
     bus,
     housekeeping,
     turns: createTurns(database),
+    snapshots: createSnapshots(database),
     agents,
     take: options.take ?? "all",
     ...(options.onSuspects ? { onSuspects: options.onSuspects } : {}),

@@ -78,12 +78,13 @@ export class TestEngine {
     this.#handles = { ...HANDLES, ...handles };
     this.services = {
       journal: this.journal,
+      snapshots: this.memory.snapshots,
       judge: judgeThat(say),
       mailer: new Mailer({ worker: "w", bus: NO_BUS, keys: () => Promise.resolve(null), onSendError: () => undefined }),
       clock: { now: () => systemClock.now() + this.#aheadMs, monotonicMs: () => systemClock.monotonicMs() },
       worker: "w",
       turns: memoryTurns(),
-      limits: { ...DEFAULT_LIMITS, replayStallMs: 200, ...limits },
+      limits: { ...DEFAULT_LIMITS, replayStallMs: 200, snapshotEvery: Number(process.env["SNAP"] ?? 100), ...limits },
       onTrouble: (what) => {
         this.trouble.push(what);
       },
@@ -107,7 +108,7 @@ export class TestEngine {
       versions: new Map([[compiled.agent.name, "1"]]),
     });
     if (!claim) throw new Error("The run cannot be claimed.");
-    const attempt = await Attempt.open(claim, this.services);
+    const attempt = await Attempt.open(claim, this.services, compiled);
     try {
       return await attempt.run(compiled);
     } catch {
