@@ -10,9 +10,7 @@ import { recordableError } from "./recordable-error.ts";
 import { readSnapshot, snapshotText, type GraphPoint } from "./snapshot-text.ts";
 
 /** How much of a snapshot one superstep pays for: what writes it all down again must stay cheap beside what was done since. */
-const BYTES_A_SUPERSTEP = 4_096;
-/** Without as many events there is nothing to skip. */
-const WORTH_LOOKING = 50;
+const BYTES_A_SUPERSTEP = 1_024;
 
 /** What an attempt starts from. */
 export interface Opened {
@@ -30,7 +28,8 @@ export interface Opened {
  */
 export async function openRecord(claim: Claim, services: AttemptServices, shape: string | null): Promise<Opened | null> {
   const { head } = claim;
-  if (shape !== null && head.seq > WORTH_LOOKING) {
+  // A run with fewer events has none.
+  if (shape !== null && head.seq > services.limits.snapshotEvery) {
     const opened = await fromSnapshot(claim, services, shape);
     if (opened) return opened;
   }

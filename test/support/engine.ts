@@ -5,6 +5,7 @@ import type { EventData, EventType, JournalEvent, NewEvent, RunStatus } from "..
 import type { Journal, NewRun } from "../../runtime/core/journal.ts";
 import type { JsonValue } from "../../runtime/core/json.ts";
 import type { Judge, ProposedCall } from "../../runtime/core/judge.ts";
+import type { Snapshots } from "../../runtime/core/snapshots.ts";
 import type { Turns } from "../../runtime/core/turns.ts";
 import type { Verdict } from "../../runtime/core/verdict.ts";
 import { Attempt, DEFAULT_LIMITS, type AttemptServices, type Limits } from "../../runtime/engine/attempt.ts";
@@ -59,6 +60,7 @@ const HANDLES: HandleServices = {
 
 export interface EngineOptions {
   readonly journal?: Journal;
+  readonly snapshots?: Snapshots;
   readonly say?: Say;
   readonly limits?: Partial<Limits>;
   readonly handles?: Partial<HandleServices>;
@@ -73,18 +75,18 @@ export class TestEngine {
   readonly #handles: HandleServices;
   #aheadMs = 0;
 
-  constructor({ journal, say, limits, handles }: EngineOptions = {}) {
+  constructor({ journal, snapshots, say, limits, handles }: EngineOptions = {}) {
     this.journal = journal ?? this.memory;
     this.#handles = { ...HANDLES, ...handles };
     this.services = {
       journal: this.journal,
-      snapshots: this.memory.snapshots,
+      snapshots: snapshots ?? this.memory.snapshots,
       judge: judgeThat(say),
       mailer: new Mailer({ worker: "w", bus: NO_BUS, keys: () => Promise.resolve(null), onSendError: () => undefined }),
       clock: { now: () => systemClock.now() + this.#aheadMs, monotonicMs: () => systemClock.monotonicMs() },
       worker: "w",
       turns: memoryTurns(),
-      limits: { ...DEFAULT_LIMITS, replayStallMs: 200, snapshotEvery: Number(process.env["SNAP"] ?? 100), ...limits },
+      limits: { ...DEFAULT_LIMITS, replayStallMs: 200, ...limits },
       onTrouble: (what) => {
         this.trouble.push(what);
       },
@@ -196,10 +198,12 @@ export function memoryTurns(): Turns {
   };
 }
 
-/** The types of events, without the attempts and supersteps between them. */
+/** The types of events, without the attempts, supersteps and snapshots between them. */
 export function typesOf(events: readonly JournalEvent[]): EventType[] {
-  return events.map(({ type }) => type).filter((type) => type !== "superstep_finished" && type !== "attempt_started");
+  return events.map(({ type }) => type).filter((type) => !BETWEEN.includes(type));
 }
+
+const BETWEEN: readonly EventType[] = ["superstep_finished", "attempt_started", "snapshot_taken"];
 
 const ENDS: readonly NewEvent["type"][] = ["effect_finished", "effect_recorded", "effect_refused"];
 
