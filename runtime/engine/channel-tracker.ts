@@ -1,4 +1,9 @@
-import { GraphRecursionError, type Checkpoint, type CheckpointMetadata, type CheckpointTuple } from "@langchain/langgraph";
+import {
+  GraphRecursionError,
+  type Checkpoint,
+  type CheckpointMetadata,
+  type CheckpointTuple,
+} from "@langchain/langgraph";
 import type { RunnableConfig } from "@langchain/core/runnables";
 import { canonicalJson, sha256 } from "../core/canonical.ts";
 import type { ChannelChange } from "../core/events.ts";

@@ -22,35 +22,31 @@ export class NotStorable extends Error {}
 
 /** @throws {@link NotStorable}, or `UnrecordableValueError` for what the codec does not know. */
 export function packState(channels: Readonly<Record<string, unknown>>): PackedState {
-  const seen = new Map<object, Path>();
+  const seen = new Map<object, Path | null>();
   const loose: Path[] = [];
   const same: [Path, Path][] = [];
-  const look = (value: unknown, path: Path): void => {
+  /** @param path null inside a map or a set: there is no way to say where in it something stands */
+  const look = (value: unknown, path: Path | null): void => {
     if (typeof value !== "object" || value === null) return;
     const known = seen.get(value);
-    if (known) {
+    if (known !== undefined) {
+      if (known === null || path === null) {
+        throw new NotStorable("The same object stands in a map or a set and somewhere else.");
+      }
       same.push([path, known]);
       return;
     }
     seen.set(value, path);
     if (Array.isArray(value) || isPlainObject(value)) {
-      if (!Object.isFrozen(value)) loose.push(path);
+      // What the codec makes of a map is not frozen inside, and was not frozen when it was made.
+      if (path !== null && !Object.isFrozen(value)) loose.push(path);
       for (const key of Object.keys(value)) {
         const part = (value as Record<string, unknown>)[key];
-        if (typeof part === "object") look(part, [...path, key]);
+        if (typeof part === "object") look(part, path && [...path, key]);
       }
     } else if (value instanceof Map || value instanceof Set) {
-      // There is no way to say where in it something stands.
-      const before = same.length;
-      for (const part of value instanceof Map ? [...value].flat() : value) lookInside(part, path);
-      if (same.length > before) throw new NotStorable("The same object stands in a map or a set and somewhere else.");
+      for (const part of value instanceof Map ? [...value].flat() : value) look(part, null);
     }
-  };
-  const lookInside = (value: unknown, path: Path): void => {
-    const before = loose.length;
-    look(value, path);
-    // What the codec makes of a map is not frozen inside, and was not frozen when it was made.
-    loose.length = before;
   };
   for (const [channel, value] of Object.entries(channels)) look(value, [channel]);
   return { values: encode({ ...channels }), loose, same };
@@ -79,7 +75,8 @@ function freeze(value: unknown, mutable: ReadonlySet<unknown>, seen: Set<unknown
 
 function partAt(channels: unknown, path: Path): object {
   let part = channels;
-  for (const key of path) part = typeof part === "object" && part !== null ? (part as Record<string, unknown>)[key] : null;
+  for (const key of path)
+    part = typeof part === "object" && part !== null ? (part as Record<string, unknown>)[key] : null;
   if (typeof part !== "object" || part === null) throw new NotStorable(`There is no object at ${path.join("/")}.`);
   return part;
 }

@@ -64,10 +64,10 @@ export function readSnapshot(text: string): Snapshot {
   const parsed = storedSnapshot.safeParse(JSON.parse(text));
   if (!parsed.success) throw new NotStorable("Another release of Signalbox wrote it.");
   const { run, first, shape, step, channels, checkpoint, record, ...packed } = parsed.data;
-  const values = unpackState(packed as PackedState);
-  if (JSON.stringify(encode(values)) !== JSON.stringify(packed.values as JsonValue)) {
+  const values = unpackState(packed);
+  if (JSON.stringify(encode(values)) !== JSON.stringify(packed.values)) {
     throw new NotStorable("Its values do not come back as they were stored.");
   }
-  const point: GraphPoint = { step, channels, checkpoint: { ...checkpoint, channel_values: values } as Checkpoint };
+  const point: GraphPoint = { step, channels, checkpoint: { ...checkpoint, channel_values: values } };
   return { run, first, shape, point, record: record as KeptRecord };
 }

@@ -26,7 +26,11 @@ export interface Opened {
  * @param shape what the graph is like that is to go on; null where none is
  * @returns null if the journal does not reach as far as the run's row says
  */
-export async function openRecord(claim: Claim, services: AttemptServices, shape: string | null): Promise<Opened | null> {
+export async function openRecord(
+  claim: Claim,
+  services: AttemptServices,
+  shape: string | null,
+): Promise<Opened | null> {
   const { head } = claim;
   // A run with fewer events has none.
   if (shape !== null && head.seq > services.limits.snapshotEvery) {
@@ -181,4 +185,3 @@ export class SnapshotTaker {
     return step - this.#lastStep >= Math.max(this.#services.limits.snapshotEvery, bytes / BYTES_A_SUPERSTEP);
   }
 }
-

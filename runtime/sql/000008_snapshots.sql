@@ -9,3 +9,6 @@ create table snapshots (
 );
 -- Large, replaced as a whole, and read seldom: compressing it would take longer than writing it.
 alter table snapshots alter column data set storage external;
+
+-- Whose time to decide is over: without it, each sweep of each worker looked at all that wait.
+create index approvals_expiring on approvals (expires_at) where status = 'pending';

@@ -37,7 +37,8 @@ interface Woken {
   readonly nodesRun: number;
 }
 
-if (values.wake !== undefined && values.database !== undefined) process.send?.(await wake(values.wake, values.database));
+if (values.wake !== undefined && values.database !== undefined)
+  process.send?.(await wake(values.wake, values.database));
 else await bench();
 
 /** Takes up a run that waits, in this fresh process. */
@@ -146,7 +147,9 @@ async function bench(): Promise<void> {
       stepWithoutMs: round(without.stepMs),
     };
     if (values.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else for (const [what, figure] of Object.entries(report)) process.stdout.write(`${what.padEnd(22)}${String(figure)}\n`);
+    else
+      for (const [what, figure] of Object.entries(report))
+        process.stdout.write(`${what.padEnd(22)}${String(figure)}\n`);
   } finally {
     await servers.close();
   }

@@ -70,6 +70,7 @@ export interface EngineOptions {
 export class TestEngine {
   readonly memory = new MemoryJournal();
   readonly journal: Journal;
+  readonly snapshots: Snapshots;
   readonly services: AttemptServices;
   readonly trouble: string[] = [];
   readonly #handles: HandleServices;
@@ -77,10 +78,11 @@ export class TestEngine {
 
   constructor({ journal, snapshots, say, limits, handles }: EngineOptions = {}) {
     this.journal = journal ?? this.memory;
+    this.snapshots = snapshots ?? this.memory.snapshots;
     this.#handles = { ...HANDLES, ...handles };
     this.services = {
       journal: this.journal,
-      snapshots: snapshots ?? this.memory.snapshots,
+      snapshots: this.snapshots,
       judge: judgeThat(say),
       mailer: new Mailer({ worker: "w", bus: NO_BUS, keys: () => Promise.resolve(null), onSendError: () => undefined }),
       clock: { now: () => systemClock.now() + this.#aheadMs, monotonicMs: () => systemClock.monotonicMs() },
