@@ -106,6 +106,21 @@ describe("a run of 400 supersteps", { timeout: 60_000 }, () => {
     expect(gaps.at(-1)).toBeGreaterThan(30);
   });
 
+  test("that is fast-forwarded - leaves a turn of the event loop to others after each superstep", async () => {
+    const { engine, compiled, run } = await parkedRun(LONG);
+    engine.memory.stored.clear();
+    let turns = 0;
+    let going = true;
+    const turn = (): void => {
+      turns++;
+      if (going) setImmediate(turn);
+    };
+    turn();
+    expect(await engine.attempt(compiled, run)).toBe("parked");
+    going = false;
+    expect(turns).toBeGreaterThan(LONG);
+  });
+
   test("that ends - leaves no snapshot behind", async () => {
     const { engine, run, finish } = await parkedRun(LONG);
     expect(engine.memory.stored.has(run)).toBe(true);
