@@ -1,9 +1,8 @@
 import type { Checkpoint } from "@langchain/langgraph";
 import { z } from "zod";
-import type { JsonValue } from "../core/json.ts";
 import type { KeptRecord } from "../core/kept-record.ts";
 import { encode } from "./codec.ts";
-import { NotStorable, packState, unpackState, type PackedState } from "./graph-state.ts";
+import { NotStorable, packState, unpackState } from "./graph-state.ts";
 
 /** Where the run's own graph stands after a superstep. */
 export interface GraphPoint {
