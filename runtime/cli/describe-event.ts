@@ -34,6 +34,8 @@ export function describeEvent(event: JournalEvent): string {
       return `went on to ${brief(event.data.to)}`;
     case "superstep_finished":
       return `superstep ${String(event.data.step)} finished, changed ${Object.keys(event.data.changes).join(", ") || "nothing"}`;
+    case "snapshot_taken":
+      return `a snapshot of ${String(event.data.bytes)} bytes was taken after superstep ${String(event.data.step)}`;
     case "effect_recorded":
       return `${event.data.name} ${brief(event.data.input)} → ${outcome(event.data.outcome)}${verdict(event.data.verdict)}`;
     case "effect_refused":

@@ -143,6 +143,17 @@ export const eventSchemas = {
     /** Chains over every change of every channel of this graph: equal only if all were equal. */
     channels: z.string(),
   }),
+  /**
+   * What the run had come to right after the superstep before this event was written down apart, so that a later
+   * attempt need not come there step by step. What is stored only counts if it has this hash; without it nothing
+   * is lost.
+   */
+  snapshot_taken: z.object({
+    step: z.int(),
+    bytes: z.int().positive(),
+    /** SHA-256 over the stored text. */
+    hash: z.string(),
+  }),
   /** A call that changes nothing outside: proposal and end in one. */
   effect_recorded: z.object({ ...proposal, verdict: verdictSchema.optional(), outcome, ms: z.number() }),
   effect_refused: z.object({ ...proposal, verdict: verdictSchema }),

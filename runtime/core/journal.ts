@@ -72,6 +72,8 @@ export type ViewWrite =
   | { readonly view: "mailbox_closed" }
   /** An approval is not wanted any more. */
   | { readonly view: "approval_voided"; readonly approval: string }
+  /** The run ended: nobody goes on from its snapshot any more. */
+  | { readonly view: "snapshot_dropped" }
   /** The run that asked has ended: what it asked for is not wanted any more. */
   | {
       readonly view: "child_cancelled";

@@ -74,6 +74,8 @@ export interface RunRecord {
   readonly routes: Map<string, JsonValue>;
   /** The channels' hash after each superstep, by `graph:step`. */
   readonly supersteps: Map<string, string>;
+  /** The newest snapshot that was taken, whether it is still there or not. */
+  snapshot: { readonly step: number; readonly bytes: number } | null;
   /** Mailbox messages that are events already. */
   readonly messages: Set<string>;
   /** Set once somebody asked that the run end. */
@@ -100,6 +102,7 @@ export function emptyRecord(): RunRecord {
     ends: new Map(),
     routes: new Map(),
     supersteps: new Map(),
+    snapshot: null,
     messages: new Set(),
     cancel: null,
     labels: new Set(),
@@ -135,6 +138,9 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
       return;
     case "superstep_finished":
       record.supersteps.set(superstepKey(event.data.graph, event.data.step), event.data.channels);
+      return;
+    case "snapshot_taken":
+      record.snapshot = { step: event.data.step, bytes: event.data.bytes };
       return;
     case "effect_recorded":
       end(record, event.data.node, event.data.effect, {
@@ -182,7 +188,6 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
       put(record, event.data.effect, { ...first(event), status: "awaiting", dueAt: event.data.dueAt ?? null });
       return;
     case "message_received":
-      record.messages.add(event.data.message);
       for (const label of event.data.labels ?? []) record.labels.add(label);
       return;
     case "effect_retried": {
@@ -381,6 +386,17 @@ export const INSIDE_SIGN = "|";
 /** True for the key of a node execution inside another one. */
 export function isInside(node: string, outer: string): boolean {
   return node.startsWith(outer + INSIDE_SIGN) || node.startsWith(outer + GRAPH_SIGN);
+}
+
+/** True for the nodes of a graph inside a node that has finished: they do not run again. */
+export function isInsideFinished(record: RunRecord, node: string): boolean {
+  for (let end = node.lastIndexOf(INSIDE_SIGN); end !== -1; end = node.lastIndexOf(INSIDE_SIGN, end - 1)) {
+    const enclosing = node.slice(0, end);
+    // What stands behind the sign tells apart the graphs inside one node.
+    const sign = enclosing.lastIndexOf(GRAPH_SIGN);
+    if (record.nodes.has(enclosing) || (sign !== -1 && record.nodes.has(enclosing.slice(0, sign)))) return true;
+  }
+  return false;
 }
 
 function end(record: RunRecord, node: string, effect: string, ended: EffectRecord): void {

@@ -7,8 +7,9 @@ import type { Appended, AppendOptions, Claim, Journal, RunHead, ViewWrite } from
 import type { Judge } from "../core/judge.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Actor } from "../core/people.ts";
-import { applyEvent, emptyRecord, type RunRecord } from "../core/run-record.ts";
 import type { Messages } from "../core/messages.ts";
+import { applyEvent, type RunRecord } from "../core/run-record.ts";
+import type { Snapshots } from "../core/snapshots.ts";
 import type { Turn, Turns } from "../core/turns.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Call } from "./call.ts";
@@ -26,6 +27,8 @@ import { LONGEST_TIMER_MS } from "./longest-timer.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { answerOf } from "./outgoing.ts";
 import { recordableError } from "./recordable-error.ts";
+import type { GraphPoint } from "./snapshot-text.ts";
+import { openRecord, type Opened, type SnapshotTaker } from "./snapshots.ts";
 import type { CallOwner } from "./within-time.ts";
 
 export interface Limits {
@@ -38,6 +41,8 @@ export interface Limits {
   readonly maxMessages: number;
   /** LangGraph's bound on supersteps. */
   readonly maxSupersteps: number;
+  /** How many supersteps are between two snapshots of a run, at least: more where its state is large. */
+  readonly snapshotEvery: number;
   /** How long a node's code may do nothing that can be seen: neither call anything nor end. */
   readonly nodeIdleMs: number;
 }
@@ -48,12 +53,14 @@ export const DEFAULT_LIMITS: Limits = {
   maxDepth: 16,
   maxMessages: 10_000,
   maxSupersteps: 100_000,
+  snapshotEvery: 100,
   nodeIdleMs: 1_800_000,
 };
 
 /** What an attempt works with. */
 export interface AttemptServices {
   readonly journal: Journal;
+  readonly snapshots: Snapshots;
   readonly judge: Judge;
   readonly mailer: Mailer;
   readonly turns: Turns;
@@ -71,6 +78,8 @@ export interface AttemptServices {
 export interface Runnable {
   /** Runs the graph; resolves with the run's encoded output, or with undefined where it was interrupted. */
   invoke(input: unknown, attempt: Attempt): Promise<JsonValue | undefined>;
+  /** What a snapshot of the graph's state depends on; null where its state cannot be stored so that it comes back the same. */
+  readonly shape: string | null;
   /** What is needed to find out what became of a call that the graph made; undefined if the tool is gone. */
   openCallTool(proposal: Proposal): OpenCallTool | undefined;
 }
@@ -94,6 +103,9 @@ export class Attempt {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly mail: MailReader;
+  /** Where the graph goes on, of which a snapshot was kept; null: it comes there from the start. */
+  readonly from: GraphPoint | null;
+  readonly #snapshots: SnapshotTaker;
   readonly #services: AttemptServices;
   readonly #executions = new Set<NodeExecution>();
   readonly #labels = new Set<string>();
@@ -117,11 +129,13 @@ export class Attempt {
   #lastAppend: Promise<unknown> = Promise.resolve();
   #input: { readonly value: unknown } | null = null;
 
-  constructor(claim: Claim, record: RunRecord, services: AttemptServices) {
+  private constructor(claim: Claim, { record, from, snapshots }: Opened, services: AttemptServices) {
     this.head = claim.head;
     this.startedBy = claim.startedBy;
     this.depth = claim.depth;
     this.record = record;
+    this.from = from;
+    this.#snapshots = snapshots;
     this.clock = services.clock;
     this.limits = services.limits;
     this.#services = services;
@@ -134,23 +148,21 @@ export class Attempt {
   }
 
   /**
-   * Reads the run's journal and takes it into a record.
+   * Reads the run's journal, from its newest snapshot on, and takes it into a record.
    *
+   * @param agent null where this worker does not have it
    * @throws {@link RecordIncompleteError} if the journal does not reach as far as the run's row says: acting on
    *   a part of the record could repeat what the rest of it did.
    */
-  static async open(claim: Claim, services: AttemptServices): Promise<Attempt> {
-    const record = emptyRecord();
-    const events = await services.journal.read(claim.head.run);
-    for (const event of events) applyEvent(record, event);
-    const last = events.at(-1);
-    if (last?.seq !== claim.head.seq || last.hash !== claim.head.hash || events.length !== claim.head.seq) {
+  static async open(claim: Claim, services: AttemptServices, agent: Pick<Runnable, "shape"> | null): Promise<Attempt> {
+    const opened = await openRecord(claim, services, agent?.shape ?? null);
+    if (!opened) {
       throw new RecordIncompleteError(
         `The record of the run ${claim.head.run} does not end where it should (event ${String(claim.head.seq)}), so the run does not go on. "npx signalbox audit verify ${claim.head.session}" names the first event that is wrong.`,
         { details: { run: claim.head.run, seq: claim.head.seq } },
       );
     }
-    return new Attempt(claim, record, services);
+    return new Attempt(claim, opened, services);
   }
 
   /**
@@ -290,11 +302,22 @@ export class Attempt {
     for (const event of appended.events) {
       this.#open?.follow(event, this.now());
       if (event.type === "message_received") this.#label(event.data.labels);
+      this.#snapshots.follow(event);
     }
     this.#lastAppend = appended.durable.catch((error: unknown) => {
       this.abort(error);
     });
     return appended;
+  }
+
+  /** A superstep of the run's own graph has just been recorded: a moment for a snapshot. */
+  reached(point: GraphPoint): void {
+    if (this.over || this.stopping) return;
+    this.#snapshots.offer(point, async (event) => {
+      const { events, durable } = this.append([event]);
+      await durable;
+      return events[0]?.seq ?? 0;
+    });
   }
 
   /**
@@ -539,6 +562,7 @@ export class Attempt {
   /** Records the end, answers whoever asked, and voids what people need not decide or answer any more. */
   async #end(status: "finished" | "failed" | "cancelled", last: NewEvent, outcome: EffectOutcome): Promise<RunStatus> {
     this.#over = true;
+    await this.#snapshots.kept;
     const answer = answerOf(this, outcome);
     const sent: SignedEnvelope[] = [];
     // The answer before the last event, because nothing follows the end of a run.
@@ -550,6 +574,7 @@ export class Attempt {
         if (answer) sent.push(answer.message(end));
         return [
           ...(this.#open && end ? leftBehind(this, this.#open, end) : []),
+          ...(this.#snapshots.taken ? [{ view: "snapshot_dropped" } as const] : []),
           ...sent.map((message): ViewWrite => ({ view: "message_out", message })),
         ];
       },

@@ -277,7 +277,7 @@ export class Worker {
     const agent = agents.get(claim.head.agent);
     let attempt: Attempt | undefined;
     try {
-      attempt = await Attempt.open(claim, this.#options);
+      attempt = await Attempt.open(claim, this.#options, agent ?? null);
       this.#active.set(run, attempt);
       if (this.#isCutOff()) attempt.abort(new WorkerStoppingError("The worker stopped before the attempt had begun."));
       const status = await attempt.run(agent ?? null);

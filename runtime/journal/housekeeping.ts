@@ -9,7 +9,10 @@ import { DELIVER, FREE_LEFT_BEHIND, SUSPECTS_WAIT } from "./sql.ts";
 const RESEND_AFTER_MS = 3_000;
 /** The longest time between two sendings. What nobody takes must not fill the stream with copies. */
 const LONGEST_RESEND_MS = 600_000;
-/** At most this many of anything in one sweep: the next one takes the rest. */
+/**
+ * At most this many of anything in one sweep: the next one takes the rest. What is due is looked for with
+ * `(select clock_timestamp())`: only a time that is asked for once can be looked up in an index.
+ */
 const SWEEP_LIMIT = 100;
 
 export function createHousekeeping(database: Database): Housekeeping {
@@ -53,7 +56,7 @@ export function createHousekeeping(database: Database): Housekeeping {
       await database.query(
         `update runs set status = 'ready', ready_at = clock_timestamp() - interval '1 minute', wake_at = null
          where run_id in (
-           select run_id from runs where status = 'parked' and wake_at <= clock_timestamp()
+           select run_id from runs where status = 'parked' and wake_at <= (select clock_timestamp())
            order by wake_at limit $1 for update skip locked)`,
         [SWEEP_LIMIT],
         "wake_due_runs",
@@ -73,7 +76,7 @@ export function createHousekeeping(database: Database): Housekeeping {
            least(clock_timestamp() - created_at, $3 * interval '1 millisecond'))
          where msg_id in (
            select msg_id from outbox
-           where received_at is null and dead_at is null and resend_at <= clock_timestamp()
+           where received_at is null and dead_at is null and resend_at <= (select clock_timestamp())
            order by resend_at limit $1 for update skip locked)
          returning envelope, sends`,
         [SWEEP_LIMIT, RESEND_AFTER_MS, LONGEST_RESEND_MS],
@@ -97,8 +100,8 @@ async function expireApprovals(database: Database): Promise<void> {
       `update approvals set status = 'expired', decided_at = clock_timestamp()
        where approval_id in (
          select approval_id from approvals a join runs r using (run_id)
-         where a.status = 'pending' and a.expires_at <= clock_timestamp()
-         order by approval_id limit $1 for update of a, r skip locked)
+         where a.status = 'pending' and a.expires_at <= (select clock_timestamp())
+         order by a.expires_at limit $1 for update of a, r skip locked)
        returning approval_id, run_id, effect, args_hash`,
       [SWEEP_LIMIT],
     );

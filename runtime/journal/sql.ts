@@ -146,7 +146,7 @@ const ready = (take: Take, version: string): string => `
       select run_id, ready_at from (
         select run_id, ready_at from runs
         where agent = mine.agent and agent_version = ${version} and status = 'ready' and ${TAKEN[take]}
-          and ready_at <= clock_timestamp() - $7 * interval '1 millisecond'
+          and ready_at <= (select clock_timestamp()) - $7 * interval '1 millisecond'
         order by ready_at limit room.most
         for update skip locked
       ) locked`;
@@ -155,8 +155,9 @@ const ready = (take: Take, version: string): string => `
  * Claims what nobody was told of: runs of the worker's agents that have been due for $7 ms, at most $6 of each (one
  * number an agent) and $8 in all; and runs that are to be stopped, where they are not better left to another worker.
  * The agents take turns, so that a long queue of one does not keep the others waiting. The cost does not grow with the
- * number of runs that are parked, ended, queued, or of versions that nobody has. What is locked is skipped before it
- * counts: a row that somebody holds never stands in front of the others.
+ * number of runs that are parked, ended, queued, not due yet, or of versions that nobody has: an index can look up a
+ * time that is asked for once, by a select, and not one that may be another for each row. What is locked is skipped
+ * before it counts: a row that somebody holds never stands in front of the others.
  */
 export const claimAnyOf = (take: Take): string => `
 with ${MINE}, ready as materialized (
@@ -171,7 +172,7 @@ with ${MINE}, ready as materialized (
   ) numbered
 ), stopping as materialized (
   select run_id, 0::bigint as turn, ready_at from runs
-  where status = 'ready' and ready_at <= clock_timestamp() and ${TAKEN[take]} and ${TO_STOP}
+  where status = 'ready' and ready_at <= clock_timestamp() and ${TAKEN[take]} and stop_at <= (select clock_timestamp()) and ${TO_STOP}
   order by stop_at limit $8
   for update skip locked
 ), due as materialized (
@@ -198,7 +199,7 @@ with behind as materialized (
     where w.worker_id = lease_owner and (w.seen_at = '-infinity'
       or w.seen_at > clock_timestamp() - w.lease_ms * 2 / 3 * interval '1 millisecond')) as crashed
   from runs
-  where status = 'running' and lease_until < clock_timestamp() and run_id <> all($1::uuid[])
+  where status = 'running' and lease_until < (select clock_timestamp()) and run_id <> all($1::uuid[])
   order by lease_until limit $2
   for update skip locked
 )
@@ -219,7 +220,7 @@ select exists (
   cross join lateral (${SUSPECT("mine.version")} union all ${SUSPECT("''")}) suspect
 ) or exists (
   select 1 from runs
-  where status = 'ready' and crashes > 0 and ready_at <= clock_timestamp() and stop_at <= clock_timestamp()) as wait`;
+  where status = 'ready' and crashes > 0 and ready_at <= (select clock_timestamp()) and stop_at <= clock_timestamp()) as wait`;
 
 /**
  * Extends leases. A locked row is skipped: waiting for it would cost its neighbours their leases. What is said of

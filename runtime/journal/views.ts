@@ -163,6 +163,9 @@ export async function writeView(sql: Sql, head: RunHead, write: ViewWrite): Prom
     case "questions_voided":
       await sql.query("update questions set status = 'void' where run_id = $1 and status = 'open'", [head.run]);
       return;
+    case "snapshot_dropped":
+      await sql.query("delete from snapshots where run_id = $1", [head.run]);
+      return;
     case "child_cancelled": {
       // First the message: whoever creates the run from it waits for this, and then finds that it is withdrawn.
       await sql.query(

@@ -20,6 +20,7 @@ import { DatabaseClock } from "../journal/database-clock.ts";
 import { createHousekeeping } from "../journal/housekeeping.ts";
 import { PostgresJournal } from "../journal/journal.ts";
 import { createMessages } from "../journal/messages.ts";
+import { createSnapshots } from "../journal/snapshots.ts";
 import { createTurns } from "../journal/turns.ts";
 import { JournalWriter } from "../journal/writer.ts";
 import { compileRuleSet } from "../rules/index.ts";
@@ -116,6 +117,7 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
       bus.wake(agent, runs);
     }),
     messages: createMessages({ database, clock, budget: limits.maxMessages }),
+    snapshots: createSnapshots(database),
     agents,
     take: options.take ?? "all",
     ...(options.onSuspects ? { onSuspects: options.onSuspects } : {}),

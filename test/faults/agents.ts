@@ -20,9 +20,12 @@ export const AT_ONCE = 2;
 /** Long enough to park. */
 export const SLEEP_MS = 1_300;
 
+/** How many supersteps a long run makes: enough for three snapshots. */
+export const STRIDES = 150;
+
 /** What workers have unless a case says otherwise: each agent more takes time at every start. */
 export const USUAL_AGENTS = ["clerk", "teller", "answerer", "asker", "both", "holder", "person"] as const;
-const ALL_AGENTS = [...USUAL_AGENTS, "sleeper", "trier", "queuer", "few"] as const;
+const ALL_AGENTS = [...USUAL_AGENTS, "sleeper", "trier", "queuer", "few", "strider"] as const;
 
 const input = z.object({ id: z.string() });
 const output = z.object({ key: z.string() });
@@ -201,7 +204,30 @@ export function faultProject(rules: URL, bank = "", only: readonly string[] = AL
     concurrency: AT_ONCE,
     graph: ({ tools }) => chain({ pay: (id) => tools.pay({ id: `${id}:few` }) }),
   });
-  const agents = [clerk, teller, answerer, asker, both, holder, person, sleeper, trier, queuer, few];
+  const Strides = Annotation.Root({
+    ...State.spec,
+    n: Annotation<number>({ reducer: (a, b) => a + b, default: () => 0 }),
+    log: Annotation<string[]>({ reducer: (a, b) => a.concat(b), default: () => [] }),
+  });
+  const strider = defineAgent({
+    name: "strider",
+    state: Strides,
+    tools: { upsert, book, pay },
+    graph: ({ tools }) =>
+      new StateGraph(Strides)
+        .addNode("stride", async ({ id, n, log }) => {
+          // A state that is not what it was at this superstep is a payment that nobody expects.
+          if (log.length !== n) await tools.pay({ id: `${id}:stray` });
+          if (n === STRIDES / 3) await tools.upsert({ id: `${id}:upsert` });
+          if (n === STRIDES / 2) await tools.book({ id: `${id}:book` });
+          return { n: 1, log: [String(n)] };
+        })
+        .addNode("pay", ({ id }) => tools.pay({ id: `${id}:pay` }))
+        .addEdge(START, "stride")
+        .addConditionalEdges("stride", ({ n }) => (n < STRIDES ? "stride" : "pay"), ["stride", "pay"])
+        .addEdge("pay", END),
+  });
+  const agents = [clerk, teller, answerer, asker, both, holder, person, sleeper, trier, queuer, few, strider];
   return defineConfig({ agents: agents.filter(({ name }) => only.includes(name)), rules: [rules] });
 }
 
@@ -211,6 +237,7 @@ export type AgentName = Exclude<(typeof ALL_AGENTS)[number], "answerer">;
 export function expectedOf(agent: AgentName, id: string): string[] {
   switch (agent) {
     case "clerk":
+    case "strider":
       return [`${id}:upsert`, `${id}:book`, `${id}:pay`];
     case "teller":
       return [`${id}:wire`, `${id}:upsert`];

@@ -44,7 +44,8 @@ async function main(): Promise<void> {
     databaseUrl: orders.databaseUrl,
     nats: { servers: [orders.natsUrl] },
     log: pino({ level: process.env["FAULTS_LOG"] ?? "silent" }, pino.destination(2)),
-    limits: { leaseMs: orders.leaseMs },
+    // Sooner than usual, so that a run of a seed lives to see some.
+    limits: { leaseMs: orders.leaseMs, snapshotEvery: 40 },
     sweepMs: 100,
     drainMs: orders.drainMs,
   });

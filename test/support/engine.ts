@@ -5,6 +5,7 @@ import type { EventData, EventType, JournalEvent, NewEvent, RunStatus } from "..
 import type { Journal, NewRun } from "../../runtime/core/journal.ts";
 import type { JsonValue } from "../../runtime/core/json.ts";
 import type { Judge, ProposedCall } from "../../runtime/core/judge.ts";
+import type { Snapshots } from "../../runtime/core/snapshots.ts";
 import type { Turns } from "../../runtime/core/turns.ts";
 import type { Verdict } from "../../runtime/core/verdict.ts";
 import { Attempt, DEFAULT_LIMITS, type AttemptServices, type Limits } from "../../runtime/engine/attempt.ts";
@@ -61,6 +62,7 @@ const HANDLES: HandleServices = {
 
 export interface EngineOptions {
   readonly journal?: Journal;
+  readonly snapshots?: Snapshots;
   readonly say?: Say;
   readonly limits?: Partial<Limits>;
   readonly handles?: Partial<HandleServices>;
@@ -70,6 +72,7 @@ export interface EngineOptions {
 export class TestEngine {
   readonly memory = new MemoryJournal();
   readonly journal: Journal;
+  readonly snapshots: Snapshots;
   readonly services: AttemptServices;
   readonly messages: MemoryMessages;
   readonly trouble: string[] = [];
@@ -83,12 +86,14 @@ export class TestEngine {
   readonly #handles: HandleServices;
   #aheadMs = 0;
 
-  constructor({ journal, say, limits, handles }: EngineOptions = {}) {
+  constructor({ journal, snapshots, say, limits, handles }: EngineOptions = {}) {
     this.journal = journal ?? this.memory;
     this.messages = new MemoryMessages(this.memory.views);
+    this.snapshots = snapshots ?? this.memory.snapshots;
     this.#handles = { ...HANDLES, ...handles };
     this.services = {
       journal: this.journal,
+      snapshots: this.snapshots,
       judge: judgeThat(say),
       mailer: this.mailer,
       clock: { now: () => systemClock.now() + this.#aheadMs, monotonicMs: () => systemClock.monotonicMs() },
@@ -119,7 +124,7 @@ export class TestEngine {
       versions: new Map([[compiled.agent.name, "1"]]),
     });
     if (!claim) throw new Error("The run cannot be claimed.");
-    const attempt = await Attempt.open(claim, this.services);
+    const attempt = await Attempt.open(claim, this.services, compiled);
     try {
       return await attempt.run(compiled);
     } catch {
@@ -224,10 +229,12 @@ export function memoryTurns(): Turns {
   };
 }
 
-/** The types of events, without the attempts and supersteps between them. */
+/** The types of events, without the attempts, supersteps and snapshots between them. */
 export function typesOf(events: readonly JournalEvent[]): EventType[] {
-  return events.map(({ type }) => type).filter((type) => type !== "superstep_finished" && type !== "attempt_started");
+  return events.map(({ type }) => type).filter((type) => !BETWEEN.includes(type));
 }
+
+const BETWEEN: readonly EventType[] = ["superstep_finished", "attempt_started", "snapshot_taken"];
 
 const ENDS: readonly NewEvent["type"][] = ["effect_finished", "effect_recorded", "effect_refused"];
 

@@ -21,6 +21,8 @@ import type {
 } from "../../runtime/core/journal.ts";
 import type { JsonValue } from "../../runtime/core/json.ts";
 import { eventHash, GENESIS, payloadHash } from "../../runtime/core/chain.ts";
+import type { StoredEvent } from "../../runtime/core/chain.ts";
+import { doubtOf, type FoundSnapshot, type Snapshots } from "../../runtime/core/snapshots.ts";
 import { FencedError } from "../../runtime/journal/errors.ts";
 
 interface StoredRun {
@@ -38,6 +40,8 @@ interface StoredRun {
 export class MemoryJournal implements Journal {
   readonly runs = new Map<string, StoredRun>();
   readonly views: ViewWrite[] = [];
+  /** The newest snapshot of each run. */
+  readonly stored = new Map<string, { readonly seq: number; readonly text: string }>();
   /** How far its clock is ahead. */
   aheadMs = 0;
   /** The heads that were refused: nothing after a refused append can be right. */
@@ -55,7 +59,9 @@ export class MemoryJournal implements Journal {
     }
     const placed = events.map((event) => place(head, event));
     run.events.push(...placed);
-    this.views.push(...(typeof options.views === "function" ? options.views(placed) : (options.views ?? [])));
+    const views = typeof options.views === "function" ? options.views(placed) : (options.views ?? []);
+    this.views.push(...views);
+    if (views.some(({ view }) => view === "snapshot_dropped")) this.stored.delete(head.run);
     if (options.mailboxTaken !== undefined) run.taken = options.mailboxTaken;
     if (options.status) run.status = options.status === "parked" && moved(run) > run.taken ? "ready" : options.status;
     const { status } = run;
@@ -162,6 +168,25 @@ export class MemoryJournal implements Journal {
     this.#run(run).knocks++;
   }
 
+  readonly snapshots: Snapshots = {
+    newest: (head) => Promise.resolve(this.#newest(head)),
+    keep: (run, seq, text) => {
+      if (!ENDED_STATUSES.includes(this.#run(run).status)) this.stored.set(run, { seq, text });
+      return Promise.resolve();
+    },
+  };
+
+  #newest(head: RunHead): FoundSnapshot {
+    const kept = this.stored.get(head.run);
+    if (!kept) return { kind: "none" };
+    const events = JSON.parse(canonicalJson(this.#run(head.run).events)) as JournalEvent[];
+    const since = events.slice(kept.seq - 2);
+    const why = doubtOf(kept.text, kept.seq, since.map(stored), head);
+    const [first] = events;
+    if (why !== null || !first) return { kind: "unusable", why: why ?? "There is nothing." };
+    return { kind: "kept", snapshot: { text: kept.text, first, events: since } };
+  }
+
   #run(id: string): StoredRun {
     const run = this.runs.get(id);
     if (!run) throw new Error(`There is no run ${id}.`);
@@ -186,6 +211,10 @@ function place(head: RunHead, event: NewEvent): JournalEvent {
   head.seq = placed.seq;
   head.hash = eventHash(placed, prev, payloadHash(text, null));
   return { ...placed, data: JSON.parse(text) as unknown, prev, hash: head.hash } as JournalEvent;
+}
+
+function stored({ run, seq, type, v, at, data, hash }: JournalEvent): StoredEvent {
+  return { run, seq, type, v, at, data: canonicalJson(data), salt: null, payloadHash: null, hash };
 }
 
 function refused(): Promise<never> {

@@ -85,6 +85,7 @@ function groupKey(event: JournalEvent, worker: string | undefined): string | und
     case "node_finished":
     case "route_taken":
     case "superstep_finished":
+    case "snapshot_taken":
       return undefined;
     case "run_parked": {
       // Shown with the call that is waited for: that is what somebody who opens the session looks for.

@@ -97,6 +97,7 @@ export const EVENT_WORDS: Readonly<Record<EventType, string>> = {
   node_retried: "Node failed, runs again",
   route_taken: "Route taken",
   superstep_finished: "Superstep finished",
+  snapshot_taken: "Snapshot taken",
   effect_recorded: "Call recorded",
   effect_refused: "Call refused",
   effect_held: "Call held for approval",

@@ -1,11 +1,12 @@
 import type { FaultCase, Guard } from "../case.ts";
+import { STRIDES, USUAL_AGENTS } from "../agents.ts";
 import type { Scene } from "../scene.ts";
 import { delay } from "../wait.ts";
 import { LEFT_BEHIND, REPEATED_UNASKED } from "./kills.ts";
 
 const RUNS = 24;
 /** With so many runs at once on two cores, a worker may hear nothing for longer than the other cases' leases. */
-const SHARING = { leaseMs: 1_200 };
+const SHARING = { leaseMs: 1_200, agents: [...USUAL_AGENTS, "strider"] };
 
 /** Kills a worker at any time: at some call's point, or while who knows what happens. */
 async function killOne(scene: Scene): Promise<void> {
@@ -27,10 +28,10 @@ async function killOne(scene: Scene): Promise<void> {
   await scene.another(SHARING);
 }
 
-/** Many runs of all kinds, on workers that are killed at any time and replaced. */
+/** Many runs of all kinds and a long one, on workers that are killed at any time and replaced. */
 function sharing(workers: number, kills: number, guard: Guard): FaultCase {
   return {
-    name: `${String(workers)} worker${workers === 1 ? "" : "s"} with random kills share ${String(RUNS)} runs`,
+    name: `${String(workers)} worker process${workers === 1 ? "" : "es"}, killed at any time, share ${String(RUNS)} runs and one of ${String(STRIDES)} supersteps`,
     promise: "Killing any worker at any time loses nothing and doubles nothing.",
     guard,
     long: true,
@@ -42,7 +43,7 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
       const agents = Array.from({ length: RUNS }, () =>
         random.pick(["clerk", "clerk", "clerk", "teller", "asker", "holder", "person"] as const),
       );
-      const started = scene.startAll(...agents);
+      const started = scene.startAll("strider", ...agents);
       for (let n = 0; n < kills; n++) {
         await delay(random.between(0, 60));
         await killOne(scene);

@@ -65,7 +65,7 @@ async function cancelledInMidCall(one: ReturnType<typeof slow>) {
   const run = await engine.create(agent, {});
   const [claim] = await engine.journal.claim([run], claimant("w"));
   if (!claim) throw new Error("It cannot be claimed.");
-  const attempt = await Attempt.open(claim, engine.services);
+  const attempt = await Attempt.open(claim, engine.services, null);
   const running = attempt.run(compiled);
   await one.called.promise;
   await engine.journal.deliver(run, CANCEL);
@@ -101,7 +101,7 @@ describe("a run that is cancelled while a call is under way", () => {
     await engine.journal.deliver(run, CANCEL);
     const [claim] = await engine.journal.claim([run], claimant("w"));
     if (!claim) throw new Error("It cannot be claimed.");
-    const attempt = await Attempt.open(claim, engine.services);
+    const attempt = await Attempt.open(claim, engine.services, null);
     // As a sweep does at any time.
     await attempt.lookForCancel();
     expect(await attempt.run(engine.compile(agent))).toBe("cancelled");
@@ -207,7 +207,7 @@ describe("a run that is cancelled while it waits", () => {
     await engine.journal.deliver(run, CANCEL);
     const [claim] = await engine.journal.claim([run], claimant("w"));
     if (!claim) throw new Error("It cannot be claimed.");
-    expect(await (await Attempt.open(claim, engine.services)).run(null)).toBe("cancelled");
+    expect(await (await Attempt.open(claim, engine.services, null)).run(null)).toBe("cancelled");
   });
 });
 

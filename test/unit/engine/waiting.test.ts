@@ -213,7 +213,7 @@ describe("a tool of which only so many calls are under way at once", () => {
     const run = await engine.create(agent, {});
     const [claim] = await engine.journal.claim([run], claimant("w"));
     if (!claim) throw new Error("It cannot be claimed.");
-    const attempt = await Attempt.open(claim, engine.services);
+    const attempt = await Attempt.open(claim, engine.services, null);
     const running = attempt.run(engine.compile(agent));
     // Until it asks no more by itself for a while.
     const asked = vi.spyOn(engine.services.turns, "take");
