@@ -4,6 +4,7 @@ import { delay } from "../wait.ts";
 import { LEFT_BEHIND, REPEATED_UNASKED } from "./kills.ts";
 
 const RUNS = 24;
+const AGENTS = ["clerk", "teller", "asker", "holder", "person"] as const;
 /** With so many runs at once on two cores, a worker may hear nothing for longer than the other cases' leases. */
 const SHARING = { leaseMs: 1_200 };
 
@@ -31,6 +32,7 @@ async function killOne(scene: Scene): Promise<void> {
 function sharing(workers: number, kills: number, guard: Guard): FaultCase {
   return {
     name: `${String(workers)} worker${workers === 1 ? "" : "s"} with random kills share ${String(RUNS)} runs`,
+    agents: AGENTS,
     promise: "Killing any worker at any time loses nothing and doubles nothing.",
     guard,
     long: true,
@@ -39,9 +41,7 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
       scene.terms.doubts = true;
       scene.terms.limitMs = 60_000;
       await scene.workers(workers, SHARING);
-      const agents = Array.from({ length: RUNS }, () =>
-        random.pick(["clerk", "clerk", "clerk", "teller", "asker", "holder", "person"] as const),
-      );
+      const agents = Array.from({ length: RUNS }, () => random.pick(["clerk", "clerk", ...AGENTS] as const));
       const started = scene.startAll(...agents);
       for (let n = 0; n < kills; n++) {
         await delay(random.between(0, 60));
