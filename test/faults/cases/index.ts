@@ -6,6 +6,7 @@ import { kills } from "./kills.ts";
 import { leases } from "./leases.ts";
 import { nats } from "./nats.ts";
 import { postgres } from "./postgres.ts";
+import { quarantine } from "./quarantine.ts";
 import { shared } from "./shared.ts";
 import { stopping } from "./stopping.ts";
 import { times } from "./times.ts";
@@ -25,5 +26,6 @@ export const CASES: readonly FaultCase[] = [
   ...clocks,
   ...disk,
   ...stopping,
+  ...quarantine,
   ...shared,
 ];

@@ -1,12 +1,13 @@
 import type { FaultCase, Guard } from "../case.ts";
-import { STRIDES, USUAL_AGENTS } from "../agents.ts";
+import { STRIDES } from "../agents.ts";
 import type { Scene } from "../scene.ts";
 import { delay } from "../wait.ts";
 import { LEFT_BEHIND, REPEATED_UNASKED } from "./kills.ts";
 
 const RUNS = 24;
+const AGENTS = ["clerk", "teller", "asker", "holder", "person", "strider"] as const;
 /** With so many runs at once on two cores, a worker may hear nothing for longer than the other cases' leases. */
-const SHARING = { leaseMs: 1_200, agents: [...USUAL_AGENTS, "strider"] };
+const SHARING = { leaseMs: 1_200 };
 
 /** Kills a worker at any time: at some call's point, or while who knows what happens. */
 async function killOne(scene: Scene): Promise<void> {
@@ -32,6 +33,7 @@ async function killOne(scene: Scene): Promise<void> {
 function sharing(workers: number, kills: number, guard: Guard): FaultCase {
   return {
     name: `${String(workers)} worker process${workers === 1 ? "" : "es"}, killed at any time, share ${String(RUNS)} runs and one of ${String(STRIDES)} supersteps`,
+    agents: AGENTS,
     promise: "Killing any worker at any time loses nothing and doubles nothing.",
     guard,
     long: true,
@@ -40,9 +42,8 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
       scene.terms.doubts = true;
       scene.terms.limitMs = 60_000;
       await scene.workers(workers, SHARING);
-      const agents = Array.from({ length: RUNS }, () =>
-        random.pick(["clerk", "clerk", "clerk", "teller", "asker", "holder", "person"] as const),
-      );
+      const others = AGENTS.filter((agent) => agent !== "strider");
+      const agents = Array.from({ length: RUNS }, () => random.pick(["clerk", "clerk", ...others] as const));
       const started = scene.startAll("strider", ...agents);
       for (let n = 0; n < kills; n++) {
         await delay(random.between(0, 60));

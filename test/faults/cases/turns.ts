@@ -13,13 +13,12 @@ function atMost(options: {
   const { name, promise, agent, workers, guard } = options;
   return {
     name,
+    agents: [agent],
     promise,
     guard,
     long: agent === "few",
     async run(scene) {
-      // The rules name what the holder does.
-      const orders = { agents: ["holder", agent] };
-      await scene.workers(workers, orders);
+      await scene.workers(workers);
       const most = scene.bank.crowd(
         ({ id }) => id.endsWith(agent === "few" ? ":few" : ":scarce"),
         () => delay(scene.random.between(20, 60)),
