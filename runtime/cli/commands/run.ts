@@ -10,7 +10,7 @@ import type { SessionSummary } from "../../core/protocol.ts";
 import { openConnection } from "../../journal/database.ts";
 import { migrate } from "../../journal/migrate.ts";
 import { findRunningStack, startStack } from "../../stack/index.ts";
-import { parseJson } from "../arguments.ts";
+import { parseJson, standardInput } from "../arguments.ts";
 import { configOf, connect, createLog, globalOptions, signedIn, surviveStrayRejections } from "../context.ts";
 import { describeEvent } from "../describe-event.ts";
 import { EXIT, print, progress } from "../output.ts";
@@ -73,10 +73,8 @@ function workerProcess(): Promise<typeof import("../../platform/worker-process.t
 }
 
 async function readInput(file: string): Promise<JsonValue> {
-  const chunks: Buffer[] = [];
-  if (file === "-") for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
   try {
-    return parseJson(file === "-" ? Buffer.concat(chunks).toString("utf8") : await readFile(file, "utf8"));
+    return parseJson(file === "-" ? await standardInput() : await readFile(file, "utf8"));
   } catch (error) {
     if ((error as { code?: unknown }).code === "ENOENT") {
       throw new InvalidInputError(`There is no file ${file}. Name a file that holds the input as JSON.`, {
