@@ -2,22 +2,24 @@ import type { z } from "zod";
 import type { Cursor, JournalEvent } from "./events.ts";
 import type { Principal } from "./people.ts";
 import type {
-  AgentSummary,
-  answerBody,
-  approvalsQuery,
-  ApprovalView,
-  decideBody,
   DeadLetterDetails,
   deadLettersQuery,
   DeadLettersPage,
-  DoubtView,
-  Health,
   ListenerView,
   publishBody,
   Published,
   quarantinedMessagesQuery,
   QuarantinedMessagesPage,
   QuarantinedMessageView,
+} from "./messages-protocol.ts";
+import type {
+  AgentSummary,
+  answerBody,
+  approvalsQuery,
+  ApprovalView,
+  decideBody,
+  DoubtView,
+  Health,
   questionsQuery,
   QuestionView,
   QueueView,

@@ -4,7 +4,12 @@ import type { Database, Sql } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { DeadReason } from "../core/messages.ts";
 import type { Principal } from "../core/people.ts";
-import type { deadLettersQuery, DeadLetterDetails, DeadLettersPage, DeadLetterView } from "../core/protocol.ts";
+import type {
+  deadLettersQuery,
+  DeadLetterDetails,
+  DeadLettersPage,
+  DeadLetterView,
+} from "../core/messages-protocol.ts";
 import { DeadLetterSettledError, NotRedrivableError } from "./errors.ts";
 import { assertOperator, assertReason } from "./operator.ts";
 

@@ -1,5 +1,5 @@
 import type { Database } from "../core/database.ts";
-import type { ListenerView } from "../core/protocol.ts";
+import type { ListenerView } from "../core/messages-protocol.ts";
 
 /** The agents that listen to topics, as their newest worker has said. */
 export function listListeners(database: Database): Promise<ListenerView[]> {

@@ -6,7 +6,7 @@ import { derivedUuid, randomIds } from "../core/ids.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Messages } from "../core/messages.ts";
 import { actorOf, type Principal } from "../core/people.ts";
-import type { Published } from "../core/protocol.ts";
+import type { Published } from "../core/messages-protocol.ts";
 import { isTopic, MAX_TOPIC_LENGTH } from "../core/topics.ts";
 import { PublishIdUsedError, QueueFullError } from "./errors.ts";
 import { assertOperator } from "./operator.ts";

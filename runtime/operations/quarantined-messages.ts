@@ -3,7 +3,11 @@ import type { Database, Sql } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { QuarantineReason } from "../core/messages.ts";
 import type { Principal } from "../core/people.ts";
-import type { quarantinedMessagesQuery, QuarantinedMessagesPage, QuarantinedMessageView } from "../core/protocol.ts";
+import type {
+  quarantinedMessagesQuery,
+  QuarantinedMessagesPage,
+  QuarantinedMessageView,
+} from "../core/messages-protocol.ts";
 import { AlreadyDismissedError } from "./errors.ts";
 import { assertOperator, assertReason } from "./operator.ts";
 

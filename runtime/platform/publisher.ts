@@ -5,7 +5,7 @@ import type { Database } from "../core/database.ts";
 import { InvalidInputError } from "../core/errors.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Principal } from "../core/people.ts";
-import type { Published } from "../core/protocol.ts";
+import type { Published } from "../core/messages-protocol.ts";
 import { encode } from "../engine/codec.ts";
 import { MessageTooLargeError } from "../engine/errors.ts";
 import { Mailer } from "../engine/mailer.ts";

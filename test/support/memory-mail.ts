@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { ConsoleServices } from "../../runtime/core/console-services.ts";
 import { ConflictError, NotFoundError } from "../../runtime/core/errors.ts";
 import type { Principal } from "../../runtime/core/people.ts";
-import type { DeadLetterDetails, ListenerView, QuarantinedMessageView } from "../../runtime/core/protocol.ts";
+import type { DeadLetterDetails, ListenerView, QuarantinedMessageView } from "../../runtime/core/messages-protocol.ts";
 
 type MailServices = Pick<
   ConsoleServices,

@@ -1,7 +1,8 @@
 import type { FastifyInstance } from "fastify";
 import { z } from "zod";
 import type { ConsoleServices } from "../../../runtime/core/console-services.ts";
-import { deadLettersQuery, publishBody, quarantinedMessagesQuery, reasonBody } from "../../../runtime/core/protocol.ts";
+import { deadLettersQuery, publishBody, quarantinedMessagesQuery } from "../../../runtime/core/messages-protocol.ts";
+import { reasonBody } from "../../../runtime/core/protocol.ts";
 import { parse } from "../answers.ts";
 import { identityOf } from "../security.ts";
 import { idParams } from "./sessions.ts";

@@ -3,7 +3,7 @@ import pc from "picocolors";
 import type { ConsoleServices } from "../../core/console-services.ts";
 import { ConflictError, InvalidInputError, toErrorRecord, type ErrorRecord } from "../../core/errors.ts";
 import { DEAD_REASONS, type DeadReason } from "../../core/messages.ts";
-import type { DeadLetterDetails, DeadLetterView, QuarantinedMessageView } from "../../core/protocol.ts";
+import type { DeadLetterDetails, DeadLetterView, QuarantinedMessageView } from "../../core/messages-protocol.ts";
 import { idOf } from "../arguments.ts";
 import { connect, globalOptions, signedIn } from "../context.ts";
 import { brief, EXIT, oneLine, print, table, time, visible } from "../output.ts";

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
-import { publishBody } from "../../core/protocol.ts";
+import { publishBody } from "../../core/messages-protocol.ts";
 import { parseJson, standardInput } from "../arguments.ts";
 import { connect, globalOptions, signedIn } from "../context.ts";
 import { print, table } from "../output.ts";

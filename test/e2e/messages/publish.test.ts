@@ -3,7 +3,8 @@ import { defineConfig, type SignalboxConfig } from "signalbox";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { JsonValue } from "../../../runtime/core/json.ts";
-import type { Health, Published, QuarantinedMessagesPage, QueueView } from "../../../runtime/core/protocol.ts";
+import type { Published, QuarantinedMessagesPage } from "../../../runtime/core/messages-protocol.ts";
+import type { Health, QueueView } from "../../../runtime/core/protocol.ts";
 import type { Caller } from "../../support/console.ts";
 import { codeOf } from "../../support/http.ts";
 import { agentWith, dataOf } from "../../support/one-node-agents.ts";
@@ -14,7 +15,7 @@ import { PERMIT_ALL, rulesFile } from "../../support/rules-file.ts";
 
 const trucks = agentWith("trucks", (_, { messages }) => Promise.resolve({ got: messages.opening()?.body }), {
   on: "sensors.cold-chain.>",
-  input: z.unknown() as z.ZodType<never>,
+  input: z.unknown() as unknown as z.ZodType<never>,
 });
 const pairs = agentWith(
   "pairs",
