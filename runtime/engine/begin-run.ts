@@ -8,7 +8,7 @@ import type { CompiledAgent } from "./compile-agent.ts";
 import { receivedMessage } from "./receive-call.ts";
 
 /** The run that an ask starts, or a message without a key. It goes on in the sender's session. */
-export function runInSession(agent: CompiledAgent, envelope: Envelope): NewRun {
+export function runInSession(agent: CompiledAgent, envelope: Envelope, now: number): NewRun {
   return {
     ...common(envelope),
     run: envelope.target ?? derivedUuid(envelope.id, "run"),
@@ -16,7 +16,8 @@ export function runInSession(agent: CompiledAgent, envelope: Envelope): NewRun {
     parent: envelope.run,
     version: agent.version,
     input: envelope.body,
-    deadline: deadlineOf(agent, envelope),
+    // Whoever asks counts from when it asked; a message may have waited, or been a dead letter, for long.
+    deadline: deadlineOf(agent, envelope.deadline, envelope.kind === "ask" ? envelope.sentAt : now),
   };
 }
 
@@ -30,6 +31,7 @@ export function runOfQueue(
   agent: CompiledAgent,
   envelope: Envelope,
   maxMessages: number,
+  now: number,
 ): NewRun | { readonly dead: DeadReason; readonly detail: string } {
   const checked = checkedInput(agent, envelope);
   if ("dead" in checked) return checked;
@@ -44,7 +46,7 @@ export function runOfQueue(
     version: null,
     input: checked.input,
     budget: budget < maxMessages ? budget : null,
-    deadline: deadlineOf(agent, { ...envelope, deadline: null }),
+    deadline: deadlineOf(agent, null, now),
   };
 }
 
@@ -79,7 +81,7 @@ function checkedInput(
 }
 
 /** What is asked has at most the time that the asker has left. */
-function deadlineOf({ agent }: CompiledAgent, { deadline, sentAt }: Envelope): number | null {
+function deadlineOf({ agent }: CompiledAgent, deadline: number | null, from: number): number | null {
   if (agent.timeoutMs === undefined) return deadline;
-  return Math.min(deadline ?? Infinity, sentAt + agent.timeoutMs);
+  return Math.min(deadline ?? Infinity, Math.trunc(from + agent.timeoutMs));
 }

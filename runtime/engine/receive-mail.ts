@@ -2,6 +2,7 @@ import type { Bus, Envelope, IncomingMail, SignedEnvelope } from "../core/bus.ts
 import { canonicalJson } from "../core/canonical.ts";
 import { SignalboxError, type ErrorRecord } from "../core/errors.ts";
 import { outcomeSchema } from "../core/events.ts";
+import type { Clock } from "../core/clock.ts";
 import type { Housekeeping } from "../core/housekeeping.ts";
 import type { Journal, NewRun } from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
@@ -20,6 +21,8 @@ export interface MailContext {
   readonly bus: Pick<Bus, "dead">;
   readonly housekeeping: Housekeeping;
   readonly maxMessages: number;
+  /** The database's. */
+  readonly clock: Clock;
   readonly onTrouble: (what: string, error: ErrorRecord, details: Readonly<Record<string, JsonValue>>) => void;
   /** Creates a run, and starts on it if there is a slot. */
   readonly begin: (run: NewRun) => Promise<void>;
@@ -89,7 +92,7 @@ async function receive(context: MailContext, message: SignedEnvelope): Promise<v
   const { envelope } = message;
   if (envelope.kind === "answer") await receiveAnswer(context, envelope);
   else if (envelope.kind === "ask" || (envelope.kind === "send" && envelope.key === undefined)) {
-    await context.begin(runInSession(agentOf(context, envelope), envelope));
+    await context.begin(runInSession(agentOf(context, envelope), envelope, context.clock.now()));
   } else {
     await route(context, message);
     return;
@@ -130,7 +133,7 @@ function startOf(
   envelope: Envelope,
 ): NewRun | { readonly dead: DeadReason; readonly detail: string } {
   if (envelope.key === undefined) return { dead: "run_ended", detail: "The run that it is for has ended." };
-  return runOfQueue(agentOf(context, envelope), envelope, context.maxMessages);
+  return runOfQueue(agentOf(context, envelope), envelope, context.maxMessages, context.clock.now());
 }
 
 async function receiveAnswer({ journal, take }: MailContext, envelope: Envelope): Promise<void> {

@@ -179,16 +179,32 @@ describe("a dead letter", () => {
     const first = await buried(message, "too_many_tries");
     expect(first).toMatchObject({ kind: "send", from: "sender", tries: 5, run: message.envelope.run });
     expect((await act(olga, first.deadLetter, "redrive")).status).toBe(202);
-    const [row] = await platform.database.query("select tries, dead_at, received_at from outbox where msg_id = $1", [
-      message.envelope.id,
-    ]);
-    expect(row).toEqual({ tries: 0, dead_at: null, received_at: null });
+    const [row] = await platform.database.query(
+      "select tries, dead_at, received_at, resend_at <= clock_timestamp() as due from outbox where msg_id = $1",
+      [message.envelope.id],
+    );
+    expect(row).toEqual({ tries: 0, dead_at: null, received_at: null, due: true });
     const second = await buried(message, "too_many_tries");
     expect(second.deadLetter).not.toBe(first.deadLetter);
     expect((await act(olga, second.deadLetter, "redrive")).status).toBe(202);
     await using _ = await platform.worker(configOf(clerk));
     await platform.reach(message.envelope.target ?? "", "finished");
     expect(await list()).toEqual([]);
+  });
+
+  test("that is older than its receiver's runs may take - is redriven to a run that has all its time", async () => {
+    const quick = agentWith("quick", ({ n }) => Promise.resolve({ got: n }), { on: "quick.>", timeoutMs: 2_000 });
+    await (await platform.worker(configOf(quick))).close();
+    const message = await publish("quick.a", { n: 1 });
+    const [row] = await platform.database.query<{ envelope: string }>("select envelope from outbox where msg_id = $1", [
+      message,
+    ]);
+    const signed = JSON.parse(row?.envelope ?? "") as SignedEnvelope;
+    const dead = await buried(signed, "too_many_tries");
+    await until(() => Date.now() > signed.envelope.sentAt + 2_500);
+    expect((await act(olga, dead.deadLetter, "redrive")).status).toBe(202);
+    await using _ = await platform.worker(configOf(quick));
+    await platform.reach(await receivedBy(message), "finished");
   });
 
   test.each([
