@@ -39,8 +39,8 @@ const envelopeSchema = z.strictObject({
 
 /** What is looked at before the form: whose message this claims to be, and in which version. */
 const claims = z.looseObject({
-  envelope: z.looseObject({ v: z.unknown(), id: z.string().optional() }),
-  signature: z.unknown(),
+  envelope: z.looseObject({ v: z.unknown().optional(), id: z.string().optional() }),
+  signature: z.unknown().optional(),
 });
 
 /** The most that a message may have on NATS, in bytes: the longest body, and room for what is around it. */
