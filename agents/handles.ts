@@ -69,7 +69,7 @@ export interface Message<Body = JsonValue> {
   readonly body: Body;
 }
 
-export interface ReceiveOptions {
+export interface MessageFilter {
   /** The sending agent. */
   readonly from?: string;
   /** A topic, or a pattern: `*` stands for one word, `>` for all that follow. */
@@ -79,6 +79,11 @@ export interface ReceiveOptions {
   readonly re?: string;
   /** Fields of the body that must have these values. */
   readonly where?: Readonly<Record<string, JsonValue>>;
+}
+
+export interface ReceiveOptions extends MessageFilter {
+  /** One of these has to fit as well: to wait for one of several things. A race of two `receive`s would take both. */
+  readonly any?: readonly MessageFilter[];
   /** What the body must be. A message that does not fit is taken, and rejects with `InvalidOutputError`. */
   readonly body?: z.ZodType;
   /** Waits at most so long, and then gives null. */

@@ -59,6 +59,8 @@ const NANOS_PER_MS = 1_000_000;
 const DUPLICATE_WINDOW_MS = 120_000;
 const MAX_AGE_MS = 7 * 24 * 3_600_000;
 const ACK_WAIT_MS = 30_000;
+/** So many messages of one subject are handled at the same time. */
+const MOST_AT_ONCE = 32;
 const RETRY_MS = 500;
 const LONGEST_RETRY_MS = 30_000;
 
@@ -246,6 +248,7 @@ export class NatsBus implements Bus {
       this.#consumers.add(messages);
       return messages;
     };
+    const handling = new Set<Promise<void>>();
     let messages = await open().catch((error: unknown) => {
       throw new BusUnavailableError(
         `NATS does not give this worker the messages on ${kind}.${agent}: ${error instanceof Error ? error.message : String(error)}. Check that JetStream is enabled and that nothing else has made the consumer ${durable}.`,
@@ -256,7 +259,10 @@ export class NatsBus implements Bus {
       (async () => {
         while (!this.#closed) {
           try {
-            for await (const message of messages) this.#handle(message, handler);
+            for await (const message of messages) {
+              while (handling.size >= MOST_AT_ONCE) await Promise.race(handling);
+              this.#handle(message, handler, handling);
+            }
           } catch (error) {
             this.#trouble(`consuming ${durable}`, error);
           }
@@ -284,7 +290,7 @@ export class NatsBus implements Bus {
     return last;
   }
 
-  #handle(message: JsMsg, handler: (mail: IncomingMail) => Promise<void>): void {
+  #handle(message: JsMsg, handler: (mail: IncomingMail) => Promise<void>, beside: Set<Promise<void>>): void {
     const handling = Promise.resolve()
       .then(() => handler(incoming(message)))
       .then(
@@ -302,7 +308,11 @@ export class NatsBus implements Bus {
         this.#trouble(`acknowledging ${message.subject}`, error);
       });
     this.#handling.add(handling);
-    void handling.finally(() => this.#handling.delete(handling));
+    beside.add(handling);
+    void handling.finally(() => {
+      this.#handling.delete(handling);
+      beside.delete(handling);
+    });
   }
 
   async #ensure(stream: StreamShape): Promise<JetStreamManager> {

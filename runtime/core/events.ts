@@ -71,7 +71,7 @@ const wait = z.discriminatedUnion("kind", [
   /** A call, or a node (`effect` is its key then), that failed and is tried again. */
   z.object({ kind: z.literal("retry"), effect: z.string(), dueAt: z.int() }),
   /** A message. Without a time, for as long as it takes. */
-  z.object({ kind: z.literal("message"), effect: z.string(), until: z.int().optional() }),
+  z.object({ kind: z.literal("message"), effect: z.string(), filter: value.optional(), until: z.int().optional() }),
   /** A call that other calls keep from being made: as many as may be under way at once are. */
   z.object({ kind: z.literal("turn"), effect: z.string(), of: z.string(), dueAt: z.int() }),
 ]);
@@ -207,6 +207,8 @@ export const eventSchemas = {
     message: z.string().optional(),
     /** For an answer: the answering run's last event. */
     child: eventRef.optional(),
+    /** For an answer: what is said of the data that the answering run worked with. */
+    labels: z.array(z.string()).optional(),
     /** The person who gave the end, where one did. */
     by: actorSchema.optional(),
   }),

@@ -1,4 +1,5 @@
 import type { SignedEnvelope } from "./bus.ts";
+import type { Wait } from "./events.ts";
 import type { NewRun } from "./journal.ts";
 
 /** Why something that came on a receiver's subject is not taken for a message. */
@@ -40,8 +41,8 @@ export interface Arrival {
   readonly state: "waiting" | "received" | "over";
   /** More copies have come than were sent. */
   readonly replayed: boolean;
-  /** What the same run sent the same agent before it and has reached nobody, oldest first; then itself, if it waits. */
-  readonly due: readonly SignedEnvelope[];
+  /** The oldest message of the same run to the same agent that has reached nobody: perhaps this one. */
+  readonly first: SignedEnvelope | null;
 }
 
 /** Where a message that goes one way has got to. */
@@ -67,12 +68,12 @@ export interface Listener {
 
 /** The messages between agents: what was sent, in the order in which it was sent, and where it has got to. */
 export interface Messages {
-  /** Makes known what agents listen to; what they listened to before is forgotten. */
+  /** Makes known what agents listen to, and that they still do; what they listened to before is forgotten. */
   listen(listeners: readonly Listener[]): Promise<void>;
-  /** The agents that listen to a topic. */
+  /** The agents that listen to a topic, apart from those that no worker has had for a week. */
   listenersOf(topic: string): Promise<readonly string[]>;
-  /** True if as much waits for this agent as may: whoever sends more has to wait. */
-  isFull(agent: string): Promise<boolean>;
+  /** How many messages more may wait for this agent; whoever sends beyond that has to wait. */
+  room(agent: string): Promise<number>;
   /** How many messages a session may still send; a budget that it was started with counts. */
   budgetLeft(session: string): Promise<number>;
   /** Null where nothing was ever sent under this id. @param copy whether this is one more copy, and not a redelivery */
@@ -80,18 +81,27 @@ export interface Messages {
   /**
    * Brings a message that goes one way to its run: to the one it names, to the one that its queue has, or, where the
    * queue has none, to a new one. Only the first message of a queue starts a run; it then has what comes after it in
-   * its mailbox.
+   * its mailbox. A run that waits for other messages only is not woken.
    *
-   * @param start the run that it starts, or why it cannot
+   * @param start the run that it starts, or why the agent does not take it
+   * @param isAwaited whether one of these waits of a parked run is for this message
    */
   route(
     message: SignedEnvelope,
     start: NewRun | { readonly dead: DeadReason; readonly detail: string },
+    isAwaited: (waits: readonly Wait[]) => boolean,
   ): Promise<Routed>;
   /** The message that the queue of a key begins with and that no run has; null if there is none. */
   firstOf(agent: string, key: string): Promise<SignedEnvelope | null>;
   /** What lies in a run's mailbox and was not received, oldest first, beginning after a place in the order. */
   mailOf(run: string, after: number): Promise<readonly { readonly place: number; readonly message: SignedEnvelope }[]>;
+  /** True if this run has received, or was started by, that message, and that run of that agent has sent it. */
+  mayReply(reply: {
+    readonly re: string;
+    readonly by: string;
+    readonly to: string;
+    readonly run: string;
+  }): Promise<boolean>;
   /** A message is not tried any more. */
   bury(message: SignedEnvelope, reason: DeadReason, detail: string): Promise<void>;
   /** Counts a try that failed. @returns how many there were. */

@@ -37,7 +37,12 @@ export type EffectRecord = { readonly proposal: Proposal; readonly firstSeq: num
   | { readonly status: "awaiting"; readonly dueAt: number | null }
   | { readonly status: "retrying"; readonly failures: number; readonly dueAt: number; readonly approved: boolean }
   | { readonly status: "refused"; readonly verdict: Verdict }
-  | { readonly status: "finished"; readonly outcome: EffectOutcome }
+  | {
+      readonly status: "finished";
+      readonly outcome: EffectOutcome;
+      /** An ask whose answer was not wanted any more. */
+      readonly withdrawn?: boolean;
+    }
 );
 
 export type DecidedApproval = EventData<"approval_decided">;
@@ -224,8 +229,10 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
           ...begun(before),
           status: "finished",
           outcome: event.data.outcome,
+          ...(event.data.via === "withdrawn" ? { withdrawn: true } : {}),
         });
       }
+      for (const label of event.data.labels ?? []) record.labels.add(label);
       if (event.data.message !== undefined) record.messages.add(event.data.message);
       return;
     }
@@ -370,7 +377,7 @@ function forgetFailed(record: RunRecord, retried: string): void {
     record.ends.set(node, []);
     for (const effect of ends) {
       const ended = record.effects.get(effect);
-      if (ended?.status === "finished" && !ended.outcome.ok && isRepeatable(ended.proposal.class)) {
+      if (ended?.status === "finished" && !ended.outcome.ok && !ended.withdrawn && isRepeatable(ended.proposal.class)) {
         record.effects.delete(effect);
         record.forgotten.set(effect, (record.forgotten.get(effect) ?? 0) + 1);
       } else kept.add(effect);

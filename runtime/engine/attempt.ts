@@ -25,6 +25,7 @@ import { MailReader } from "./mail-reader.ts";
 import { NodeExecution } from "./node-execution.ts";
 import { LONGEST_TIMER_MS } from "./longest-timer.ts";
 import { OpenCalls } from "./open-calls.ts";
+import { Outbound } from "./outbound.ts";
 import { answerOf } from "./outgoing.ts";
 import { recordableError } from "./recordable-error.ts";
 import type { GraphPoint } from "./snapshot-text.ts";
@@ -103,6 +104,7 @@ export class Attempt {
   readonly clock: Clock;
   readonly limits: Limits;
   readonly mail: MailReader;
+  readonly outbound: Outbound;
   /** Where the graph goes on, of which a snapshot was kept; null: it comes there from the start. */
   readonly from: GraphPoint | null;
   readonly #snapshots: SnapshotTaker;
@@ -144,6 +146,7 @@ export class Attempt {
     this.#version = claim.version;
     this.#aborted.promise.catch(() => undefined);
     for (const label of record.labels) this.#labels.add(label);
+    this.outbound = new Outbound(services.messages, claim.head.session);
     this.mail = new MailReader(services.messages, services.mailer, claim.head.run);
   }
 
@@ -398,17 +401,17 @@ export class Attempt {
   async lookForCancel(): Promise<void> {
     // Before its first event the attempt has not looked itself yet, and will.
     if (this.over || this.#stop || this.#open === null) return;
-    const { messages } = await this.#services.journal.mailbox(this.head.run);
+    const { messages, upTo } = await this.#services.journal.mailbox(this.head.run);
+    const fresh = messages.filter(({ id }) => !this.record.messages.has(id));
     // Only that it was woken: if that is not what it waits for just now, it is ready again as soon as it parks.
-    if (messages.length === 0) {
+    if (fresh.length === 0) {
       this.nudge();
       return;
     }
-    // What else there is makes the run ready as soon as it parks.
-    const { events } = takeOver(
-      this.record,
-      messages.filter(({ kind }) => kind === "cancel"),
-    );
+    const cancels = fresh.filter(({ kind }) => kind === "cancel");
+    const { events } = takeOver(this.record, cancels);
+    // What else there is, or was to be looked at elsewhere, makes the run ready as soon as it parks.
+    if (cancels.length === fresh.length && upTo - this.#mailboxTaken === fresh.length) this.#mailboxTaken = upTo;
     for (const event of events) {
       if (event.type !== "cancel_requested" || this.#isOver() || this.#isStopping()) continue;
       for (const placed of this.append([event]).events) applyEvent(this.record, placed);

@@ -43,7 +43,7 @@ export function buildHandles(
   return {
     ...callable,
     askAll: askAllHandle(agent),
-    messages: messagesHandle(watched),
+    messages: messagesHandle(agent, watched),
     langchain: langchainHandle(agent, callable, services),
     memory: memoryHandle(agent, services.memory),
     models: {

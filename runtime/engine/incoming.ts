@@ -3,7 +3,6 @@ import type { MailboxMessage } from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { RunRecord } from "../core/run-record.ts";
 import { encode } from "./codec.ts";
-import { AskWithdrawnError } from "./errors.ts";
 
 /** What the mailbox of a run has for its record. */
 export interface Mail {
@@ -46,7 +45,7 @@ export function takeOver(record: RunRecord, messages: readonly MailboxMessage[])
 
 function wasWithdrawn(record: RunRecord, effect: string): boolean {
   const asked = record.effects.get(effect);
-  return asked?.status === "finished" && !asked.outcome.ok && asked.outcome.error.code === AskWithdrawnError.code;
+  return asked?.status === "finished" && asked.withdrawn === true;
 }
 
 type AnsweringEvent = Extract<NewEvent, { type: "approval_decided" | "effect_finished" | "doubt_resolved" }>;

@@ -4,7 +4,7 @@ import type { Appended, ViewWrite } from "../core/journal.ts";
 import type { EffectRecord } from "../core/run-record.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Attempt } from "./attempt.ts";
-import { effectId, type Call, type Ended } from "./call.ts";
+import { effectId, type Call, type Ended, type OneWay } from "./call.ts";
 import { encode } from "./codec.ts";
 import { CallCutOffError, CallNotMadeError, CallRefusedError, CallTimeoutError } from "./errors.ts";
 import { endOf, investigate, type OpenCall } from "./investigate.ts";
@@ -89,6 +89,7 @@ export async function intend(
     return refuse(execution, call, proposal, budgetExhausted(verdict));
   }
   if (call.message) {
+    if (!(await mayReply(attempt, call.message))) return refuse(execution, call, proposal, notReceived(verdict));
     const sent = await sendOut(execution, call, call.message, { intent: data, views });
     return sent ?? refuse(execution, call, proposal, budgetExhausted(verdict));
   }
@@ -100,7 +101,23 @@ export async function intend(
   });
 }
 
-export function budgetExhausted(verdict: Verdict): Verdict {
+/** Only what the run has received can be replied to, and only to whoever has sent it. */
+async function mayReply(attempt: Attempt, message: OneWay): Promise<boolean> {
+  if (message.kind !== "reply") return true;
+  const { re, to, run } = message;
+  return attempt.messages.mayReply({ re, by: attempt.head.run, to, run });
+}
+
+function notReceived(verdict: Verdict): Verdict {
+  return {
+    ...verdict,
+    decision: "deny",
+    reason: "This run has not received such a message from there, and so cannot reply to it.",
+    fault: "not_received",
+  };
+}
+
+function budgetExhausted(verdict: Verdict): Verdict {
   return {
     ...verdict,
     decision: "deny",

@@ -1,6 +1,7 @@
 import type { AnyAgent } from "../../agents/define-agent.ts";
 import type { Message, MessagesHandle, ReceiveOptions } from "../../agents/handles.ts";
 import type { JsonValue } from "../core/json.ts";
+import { z } from "zod";
 import { isTopic, isTopicPattern, MAX_TOPIC_LENGTH } from "../core/topics.ts";
 import { issues, plain } from "./arguments.ts";
 import { bodyFor, sendable } from "./ask-call.ts";
@@ -14,6 +15,18 @@ import { settleCall } from "./settle-call.ts";
 /** A message is sent and not called: this bounds nothing. */
 const NOT_CALLED_MS = 30_000;
 
+/** What of a message a reply goes by. Whether this run has received it is found out where it is sent. */
+const replied = {
+  schema: z.object({ id: z.uuid(), from: z.string(), run: z.uuid().nullable() }),
+  parse(message: unknown): { readonly id: string; readonly from: string; readonly run: string | null } {
+    const parsed = this.schema.safeParse(message);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentsError(
+      `What was to be replied to is no message: ${issues(parsed.error)}. Give reply what receive, or opening, has given. Nothing was sent.`,
+    );
+  },
+};
+
 /** Sends a message to an agent, which answers nothing. */
 export async function send(to: AnyAgent, input: unknown, key: string | undefined): Promise<{ id: string }> {
   const message = { kind: "send", to: to.name, ...(key === undefined ? {} : { key: checkedKey(key) }) } as const;
@@ -21,11 +34,11 @@ export async function send(to: AnyAgent, input: unknown, key: string | undefined
   return (await sent("agent.send", to.name, message, given)) as { id: string };
 }
 
-export function messagesHandle(watched: <T>(call: Promise<T>) => Promise<T>): MessagesHandle {
+export function messagesHandle(agent: AnyAgent, watched: <T>(call: Promise<T>) => Promise<T>): MessagesHandle {
   return {
     publish: (topic, body, options) => watched(publish(topic, body, options?.key)),
     reply: (message, body) => watched(reply(message, body)),
-    receive: ((options: ReceiveOptions = {}) => watched(receiveMessage(options))) as MessagesHandle["receive"],
+    receive: ((options: ReceiveOptions = {}) => watched(receiveMessage(agent, options))) as MessagesHandle["receive"],
     opening: () => {
       const { attempt } = currentExecution("messages.opening");
       const opening = attempt.record.started?.message;
@@ -46,7 +59,8 @@ async function publish(topic: string, body: unknown, key = topic): Promise<{ rec
   return (await sent("topic.publish", topic, oneWay, { topic, key, message })) as { receivers: string[] };
 }
 
-async function reply({ id, from, run }: Message, body: unknown): Promise<{ id: string }> {
+async function reply(to: Message, body: unknown): Promise<{ id: string }> {
+  const { id, from, run } = replied.parse(to);
   if (run === null) {
     throw new InvalidArgumentsError(
       `The message ${id} came from outside (${from}), and nobody there can be replied to. Nothing was sent.`,
@@ -82,8 +96,8 @@ function checkedKey(key: string): string {
   );
 }
 
-async function receiveMessage({ body: schema, ...filter }: ReceiveOptions): Promise<Message | null> {
-  const { timeoutMs, topic } = filter;
+async function receiveMessage(agent: AnyAgent, { body, ...filter }: ReceiveOptions): Promise<Message | null> {
+  const { timeoutMs } = filter;
   if (
     timeoutMs !== undefined &&
     !(Number.isSafeInteger(timeoutMs) && timeoutMs >= 0 && timeoutMs <= LONGEST_SLEEP_MS)
@@ -92,7 +106,10 @@ async function receiveMessage({ body: schema, ...filter }: ReceiveOptions): Prom
       `${String(timeoutMs)} is no time to wait for a message. Give a whole number of milliseconds, at most ten years, or leave it out.`,
     );
   }
-  if (topic !== undefined && !isTopicPattern(topic)) {
+  const topic = [filter, ...(filter.any ?? [])].find(
+    (one) => one.topic !== undefined && !isTopicPattern(one.topic),
+  )?.topic;
+  if (topic !== undefined) {
     throw new InvalidArgumentsError(
       `"${topic}" is no pattern of topics. Use words with dots between them, * for one word and > at the end for all that follow.`,
     );
@@ -107,6 +124,8 @@ async function receiveMessage({ body: schema, ...filter }: ReceiveOptions): Prom
     timeoutMs: NOT_CALLED_MS,
     perform: () => Promise.reject(new Error("A message is waited for, not called.")),
   })) as Message | null;
+  // What was published is what the agent's input says, also where the run has it as a later message.
+  const schema = body ?? (message?.kind === "publish" ? agent.input : undefined);
   if (message === null || !schema) return message;
   const parsed = schema.safeParse(message.body);
   if (parsed.success) return { ...message, body: parsed.data as JsonValue };

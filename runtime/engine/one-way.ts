@@ -7,7 +7,8 @@ import type { Attempt } from "./attempt.ts";
 import type { Call, Ended, OneWay } from "./call.ts";
 import { encode } from "./codec.ts";
 import type { Handed, NodeExecution } from "./node-execution.ts";
-import { budgetFor, outgoing, sealed } from "./outgoing.ts";
+import type { Leave } from "./outbound.ts";
+import { budgetUsed, outgoing, sealed } from "./outgoing.ts";
 
 /** After how long a full queue is looked at again: each time twice as long. */
 const FIRST_LOOK_MS = 100;
@@ -31,10 +32,12 @@ export async function sendOut(
   const { effect } = intent;
   const receivers = message.kind === "publish" ? await attempt.messages.listenersOf(message.topic) : [message.to];
   // Who replies to many must not wait for those who wait for the replies.
-  if (message.kind !== "reply") for (const to of receivers) await room(execution, effect, to);
-  const budget = await budgetFor(attempt, receivers.length);
-  if (!budget) return null;
-  if (attempt.stopping) return execution.hang();
+  const leave = await roomFor(execution, effect, receivers, { bounded: message.kind !== "reply" });
+  if (!leave) return null;
+  if (attempt.stopping) {
+    leave.over();
+    return execution.hang();
+  }
   const body = encode((call.input as { readonly message: JsonValue }).message);
   const drafts = receivers.map((to) => draft(attempt, effect, message, to, body));
   const sent: SignedEnvelope[] = [];
@@ -49,14 +52,14 @@ export async function sendOut(
     {
       views: (events) => {
         for (const [i, one] of drafts.entries()) {
-          sent.push(sealed(attempt, one, events[i + 1], { budgetLeft: budget.left }));
+          sent.push(sealed(attempt, one, events[i + 1], { budgetLeft: leave.left }));
         }
-        return [...views, ...(drafts.length > 0 ? [budget.used] : []), ...outgoing(sent)];
+        return [...views, ...(drafts.length > 0 ? [budgetUsed(attempt, drafts.length)] : []), ...outgoing(sent)];
       },
     },
   );
   // Before the code goes on: what it sends next finds this one in the queue.
-  await handed.durable;
+  await handed.durable.finally(leave.over);
   attempt.mailer.send(sent);
   return handed;
 }
@@ -103,12 +106,19 @@ function resultOf(message: OneWay, drafts: readonly Draft[]): JsonValue {
 }
 
 /** Waits while as much waits for an agent as may: a slow agent slows whoever sends to it, and nobody else. */
-async function room(execution: NodeExecution, effect: string, agent: string): Promise<void> {
+async function roomFor(
+  execution: NodeExecution,
+  effect: string,
+  receivers: readonly string[],
+  options: { readonly bounded: boolean },
+): Promise<Leave | null> {
   const { attempt } = execution;
   const parked = attempt.record.turns.get(effect) ?? 0;
   const firstMs = parked === 0 ? FIRST_LOOK_MS : PARKED_LOOK_MS * 2 ** (parked - 1);
-  for (let waitMs = firstMs; await attempt.messages.isFull(agent); waitMs *= 2) {
+  for (let waitMs = firstMs; ; waitMs *= 2) {
+    const leave = await attempt.outbound.take(receivers, options);
+    if (leave === null || !("full" in leave)) return leave;
     const dueAt = Math.ceil(attempt.now() + Math.min(waitMs, LONGEST_LOOK_MS) * (0.5 + Math.random() / 2));
-    await execution.waitUntil({ kind: "turn", effect, of: `queue of ${agent}`, dueAt });
+    await execution.waitUntil({ kind: "turn", effect, of: `queue of ${leave.full}`, dueAt });
   }
 }

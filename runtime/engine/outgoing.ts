@@ -29,9 +29,9 @@ export async function askAgent(
   const { child, message } = askIds(attempt, effect);
   const [from, to] = [attempt.head.agent, call.resource];
   const sent: SignedEnvelope[] = [];
-  const budget = await budgetFor(attempt, 1);
-  if (!budget) return null;
-  await attempt.append(
+  const leave = await attempt.outbound.take([to], { bounded: false });
+  if (!leave || "full" in leave) return null;
+  const { durable } = attempt.append(
     [
       { type: "effect_intended", data: { ...intent, child } },
       {
@@ -43,12 +43,13 @@ export async function askAgent(
       views: (events) => {
         // The body is decoded where it arrives: plain data must not be taken for what it looks like.
         const body = encode(call.input);
-        const more = { budgetLeft: budget.left };
+        const more = { budgetLeft: leave.left };
         sent.push(sealed(attempt, { kind: "ask", id: message, to, target: child, effect, body }, events.at(-1), more));
-        return [...views, budget.used, ...outgoing(sent)];
+        return [...views, budgetUsed(attempt, 1), ...outgoing(sent)];
       },
     },
-  ).durable;
+  );
+  await durable.finally(leave.over);
   attempt.mailer.send(sent);
   return execution.wait({ kind: "answer", effect, agent: to, run: child });
 }
@@ -113,14 +114,8 @@ export function outgoing(messages: readonly SignedEnvelope[]): ViewWrite[] {
   return messages.map((message) => ({ view: "message_out", message }));
 }
 
-/** What a session's budget says to so many messages more: null if it may not send them. */
-export async function budgetFor(
-  attempt: Attempt,
-  messages: number,
-): Promise<{ readonly left: number; readonly used: ViewWrite } | null> {
-  const left = (await attempt.messages.budgetLeft(attempt.head.session)) - messages;
-  if (left < 0) return null;
-  return { left, used: { view: "budget_used", messages, budget: attempt.limits.maxMessages } };
+export function budgetUsed(attempt: Attempt, messages: number): ViewWrite {
+  return { view: "budget_used", messages, budget: attempt.limits.maxMessages };
 }
 
 export function sealed(

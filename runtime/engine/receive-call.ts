@@ -1,21 +1,33 @@
+import { isDeepStrictEqual } from "node:util";
 import type { Envelope } from "../core/bus.ts";
-import { canonicalJson } from "../core/canonical.ts";
-import type { EffectOutcome, NewEvent, Proposal, ReceivedMessage } from "../core/events.ts";
+import type { EffectOutcome, NewEvent, Proposal, ReceivedMessage, Wait } from "../core/events.ts";
 import { isPlainObject, type JsonValue } from "../core/json.ts";
 import type { EffectRecord } from "../core/run-record.ts";
 import { topicMatches } from "../core/topics.ts";
 import type { Call, Ended } from "./call.ts";
+import { decode } from "./codec.ts";
 import type { Handed, NodeExecution } from "./node-execution.ts";
 
 /** Which messages a `receive` takes, as it is recorded. */
-export interface ReceiveFilter {
+export interface ReceiveFilter extends MessageFilter {
+  /** One of these has to fit as well. */
+  readonly any?: readonly MessageFilter[];
+  readonly timeoutMs?: number;
+}
+
+interface MessageFilter {
   readonly from?: string;
   readonly topic?: string;
   readonly key?: string;
   readonly re?: string;
   /** Fields that the body must have, with these values. */
   readonly where?: Readonly<Record<string, JsonValue>>;
-  readonly timeoutMs?: number;
+}
+
+/** Whether one of these waits is for this message. */
+export function isAwaited(waits: readonly Wait[], envelope: Envelope): boolean {
+  // A wait of before this release does not say for which.
+  return waits.some((wait) => wait.kind === "message" && fits((wait.filter ?? {}) as ReceiveFilter, envelope));
 }
 
 /**
@@ -47,30 +59,33 @@ export async function receive(
     },
   );
   if (taken) return taken;
-  if (dueAt !== null && dueAt <= attempt.now()) {
+  if (dueAt !== null && dueAt <= Math.ceil(attempt.now())) {
     const outcome: EffectOutcome = { ok: true, value: null };
     return execution.record<Ended>(
       [{ type: "effect_finished", data: { effect, outcome, ms: 0, via: "timer" } }],
       outcome,
     );
   }
-  return execution.wait({ kind: "message", effect, ...(dueAt === null ? {} : { until: dueAt }) });
+  return execution.wait({ kind: "message", effect, filter: call.input, ...(dueAt === null ? {} : { until: dueAt }) });
 }
 
 function dueAtOf({ timeoutMs }: ReceiveFilter, now: number): number | null {
   return timeoutMs === undefined ? null : Math.ceil(now + timeoutMs);
 }
 
-function fits({ from, topic, key, re, where }: ReceiveFilter, envelope: Envelope): boolean {
+function fits({ any, ...filter }: ReceiveFilter, envelope: Envelope): boolean {
+  return fitsOne(filter, envelope) && (any === undefined || any.some((one) => fitsOne(one, envelope)));
+}
+
+function fitsOne({ from, topic, key, re, where }: MessageFilter, envelope: Envelope): boolean {
   if (from !== undefined && envelope.from !== from) return false;
   if (key !== undefined && envelope.key !== key) return false;
   if (re !== undefined && envelope.re !== re) return false;
   if (topic !== undefined && (envelope.topic === undefined || !topicMatches(topic, envelope.topic))) return false;
   if (where === undefined) return true;
-  const { body } = envelope;
+  const body = decode(envelope.body);
   return Object.entries(where).every(
-    ([field, value]) =>
-      isPlainObject(body) && Object.hasOwn(body, field) && canonicalJson(body[field]) === canonicalJson(value),
+    ([field, value]) => isPlainObject(body) && Object.hasOwn(body, field) && isDeepStrictEqual(body[field], value),
   );
 }
 

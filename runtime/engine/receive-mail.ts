@@ -9,7 +9,9 @@ import type { DeadReason, Messages } from "../core/messages.ts";
 import { runInSession, runOfQueue } from "./begin-run.ts";
 import type { CompiledAgent } from "./compile-agent.ts";
 import { BadMessageError, UndeliverableError } from "./errors.ts";
+import type { InOrder } from "./in-order.ts";
 import type { Mailer } from "./mailer.ts";
+import { isAwaited } from "./receive-call.ts";
 import { recordableError } from "./recordable-error.ts";
 
 export interface MailContext {
@@ -20,6 +22,8 @@ export interface MailContext {
   readonly bus: Pick<Bus, "dead">;
   readonly housekeeping: Housekeeping;
   readonly maxMessages: number;
+  /** Messages of one run to one agent are brought one after the other. */
+  readonly order: InOrder;
   readonly onTrouble: (what: string, error: ErrorRecord, details: Readonly<Record<string, JsonValue>>) => void;
   /** Creates a run, and starts on it if there is a slot. */
   readonly begin: (run: NewRun) => Promise<void>;
@@ -32,11 +36,14 @@ const MAX_TRIES = 5;
 
 /**
  * A message from another agent. What NATS brings only says that there is one: it has to be in the outbox, word for
- * word and signed, and what the same sender sent the same agent before it comes first.
+ * word and signed, and what the same run sent the same agent before it comes first.
  */
 export async function receiveMail(context: MailContext, agent: string, mail: IncomingMail): Promise<void> {
   try {
-    for (const message of await dueWith(context, agent, mail)) await bring(context, message);
+    const signed = await context.mailer.open(mail, agent);
+    const { run, to, id } = signed.envelope;
+    // Otherwise each message of a long queue would set about to bring all that stand before it.
+    await context.order.run(`${run ?? id} ${to}`, () => receiveOne(context, signed, !mail.redelivered));
   } catch (error) {
     if (!(error instanceof BadMessageError)) throw error;
     const { subject, bytes, text } = mail;
@@ -46,21 +53,22 @@ export async function receiveMail(context: MailContext, agent: string, mail: Inc
 }
 
 /** @throws {@link BadMessageError} for what is not to be believed. */
-async function dueWith(
-  { mailer, messages }: MailContext,
-  agent: string,
-  mail: IncomingMail,
-): Promise<readonly SignedEnvelope[]> {
-  const signed = await mailer.open(mail, agent);
-  const arrival = await messages.arrived(signed.envelope.id, !mail.redelivered);
-  if (!arrival) throw new BadMessageError("unknown", "It is signed as it should be, and nobody has sent it.");
-  if (arrival.stored !== canonicalJson(signed)) {
-    throw new BadMessageError("forged", "It is signed as it should be, and is not what was sent under its id.");
+async function receiveOne(context: MailContext, signed: SignedEnvelope, isCopy: boolean): Promise<void> {
+  const { id } = signed.envelope;
+  const text = canonicalJson(signed);
+  for (let copy = isCopy; ; copy = false) {
+    const arrival = await context.messages.arrived(id, copy);
+    if (!arrival) throw new BadMessageError("unknown", "It is signed as it should be, and nobody has sent it.");
+    if (arrival.stored !== text) {
+      throw new BadMessageError("forged", "It is signed as it should be, and is not what was sent under its id.");
+    }
+    if (copy && arrival.replayed && arrival.state !== "waiting") {
+      throw new BadMessageError("replayed", "More copies of it have come than were sent.");
+    }
+    if (arrival.state !== "waiting" || !arrival.first) return;
+    await bring(context, arrival.first);
+    if (arrival.first.envelope.id === id) return;
   }
-  if (arrival.replayed && arrival.state !== "waiting") {
-    throw new BadMessageError("replayed", "More copies of it have come than were sent.");
-  }
-  return arrival.due;
 }
 
 /** Goes on with the queue of a key whose run has ended. */
@@ -107,7 +115,9 @@ function agentOf({ agents }: MailContext, { to }: Envelope): CompiledAgent {
 async function route(context: MailContext, message: SignedEnvelope): Promise<void> {
   for (;;) {
     const { envelope } = message;
-    const routed = await context.messages.route(message, startOf(context, envelope));
+    const routed = await context.messages.route(message, startOf(context, envelope), (waits) =>
+      isAwaited(waits, envelope),
+    );
     switch (routed.kind) {
       case "behind":
         await bring(context, routed.first);
@@ -135,7 +145,7 @@ function startOf(
 
 async function receiveAnswer({ journal, take }: MailContext, envelope: Envelope): Promise<void> {
   const outcome = outcomeSchema.safeParse(envelope.body);
-  const { target, run, cause, effect } = envelope;
+  const { target, run, cause, effect, labels } = envelope;
   if (!outcome.success || target === null || run === null || cause === null) {
     throw new BadMessageError(
       "malformed",
@@ -145,7 +155,12 @@ async function receiveAnswer({ journal, take }: MailContext, envelope: Envelope)
   await journal.deliver(target, {
     id: envelope.id,
     kind: "answer",
-    data: { effect, outcome: envelope.body, child: { run, ...cause } },
+    data: {
+      effect,
+      outcome: envelope.body,
+      child: { run, ...cause },
+      ...(labels.length === 0 ? {} : { labels: [...labels] }),
+    },
   });
   await take(envelope.to, target);
 }

@@ -7,6 +7,7 @@ import type { JsonValue } from "../core/json.ts";
 import { Attempt, type AttemptServices } from "./attempt.ts";
 import type { CompiledAgent } from "./compile-agent.ts";
 import { LeaseLostError, WorkerStoppingError } from "./errors.ts";
+import { InOrder } from "./in-order.ts";
 import type { Mailer } from "./mailer.ts";
 import { goOnWithQueue, receiveMail, type MailContext } from "./receive-mail.ts";
 import { recordableError } from "./recordable-error.ts";
@@ -33,6 +34,7 @@ const SWEEP_GRACE_MS = 250;
 const SOLO_CRASHES = 3;
 /** The share of its slots that a worker gives to one of several agents: a slow one slows its askers, not the others. */
 const SHARE = 0.75;
+const LISTEN_EVERY_MS = 3_600_000;
 /** How long attempts that were cut off at the end of a drain may take to let go. */
 const LET_GO_MS = 1_000;
 /** How long the last statements of a worker may take. */
@@ -45,6 +47,7 @@ const LAST_WORDS_MS = 2_000;
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #slots: Slots;
+  readonly #order = new InOrder();
   readonly #claimant: Claimant;
   readonly #limits: ReadonlyMap<string, AgentLimit>;
   readonly #mostOfOne: number;
@@ -65,6 +68,7 @@ export class Worker {
   /** When it last swept, and from when on it frees what others have left behind (monotonic). */
   #sweptMs: number;
   #freeFromMs = 0;
+  #listenedMs = 0;
   #renewing: Promise<void> | null = null;
 
   constructor(options: WorkerOptions) {
@@ -84,7 +88,7 @@ export class Worker {
 
   /** Starts taking work. */
   async start(): Promise<void> {
-    const { bus, agents, housekeeping, mailer, messages, worker, limits, sweepMs, take } = this.#options;
+    const { bus, agents, housekeeping, mailer, worker, limits, sweepMs, take } = this.#options;
     const { publicKey } = mailer;
     await housekeeping.registerWorker({
       worker,
@@ -92,9 +96,7 @@ export class Worker {
       leaseMs: limits.leaseMs,
       versions: this.#claimant.versions,
     });
-    await messages.listen(
-      [...agents.values()].map(({ agent: { name, on, queue } }) => ({ agent: name, topics: on, queue })),
-    );
+    await this.#listen();
     // Before anything can be taken: a lease that nobody renews is lost in mid-call.
     this.#renew = setInterval(() => {
       this.#renewing ??= this.#renewLeases().finally(() => {
@@ -113,6 +115,15 @@ export class Worker {
     };
     this.#sweep = setInterval(sweep, sweepMs);
     sweep();
+  }
+
+  /** Makes known what its agents listen to; said again from time to time, because who is silent for long is forgotten. */
+  async #listen(): Promise<void> {
+    const { agents, messages, clock } = this.#options;
+    this.#listenedMs = clock.monotonicMs();
+    await messages.listen(
+      [...agents.values()].map(({ agent: { name, on, queue } }) => ({ agent: name, topics: on, queue })),
+    );
   }
 
   /** The number of runs under way. */
@@ -316,6 +327,7 @@ export class Worker {
     return {
       ...this.#options,
       maxMessages: this.#options.limits.maxMessages,
+      order: this.#order,
       begin: (run) => this.#begin(run),
       take: (agent, run) => this.#take(agent, [run]),
     };
@@ -376,6 +388,7 @@ export class Worker {
       await housekeeping.wakeDueRuns();
       await this.#freeLeftBehind();
       await this.#options.turns.handOut();
+      if (this.#options.clock.monotonicMs() - this.#listenedMs > LISTEN_EVERY_MS) await this.#listen();
       await housekeeping.expireApprovals();
       await this.#fillSlots(SWEEP_GRACE_MS);
       if (take === "sound" && (await housekeeping.suspectsWait(this.#claimant.versions))) onSuspects?.();

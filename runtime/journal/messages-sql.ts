@@ -1,23 +1,22 @@
 /** A message that nobody has and that may still be brought to somebody. */
 const WAITS = "received_at is null and dead_at is null and withdrawn_at is null";
 
-/**
- * Counts a copy ($2: 1, or 0 for a redelivery) of a message ($1), and gives it with what the same run sent the same
- * agent before it and nobody has, in order.
- */
+const ARRIVAL = `
+select envelope, received_at is not null as received, dead_at is not null or withdrawn_at is not null as over,
+  copies > sends as replayed,
+  case when from_run is null then case when ${WAITS} then envelope end else (
+    select before.envelope from outbox before
+    where before.from_run = own.from_run and before.to_agent = own.to_agent and before.place <= own.place
+      and before.received_at is null and before.dead_at is null and before.withdrawn_at is null
+    order by before.place limit 1) end as first
+from own`;
+
+/** What there is of a message ($1), and the first that the same run sent the same agent and nobody has. */
+export const LOOK = `with own as (select * from outbox where msg_id = $1) ${ARRIVAL}`;
+
+/** The same, and one copy more has come. */
 export const ARRIVED = `
-with own as (
-  update outbox set copies = copies + $2::int where msg_id = $1 returning *
-)
-select msg_id, envelope, received_at is not null as received,
-  dead_at is not null or withdrawn_at is not null as over, copies > sends as replayed, place
-from own
-union all
-select before.msg_id, before.envelope, false, false, false, before.place
-from own join outbox before on before.from_run = own.from_run and before.to_agent = own.to_agent
-  and before.place < own.place and before.received_at is null and before.dead_at is null
-where before.withdrawn_at is null
-order by place`;
+with own as (update outbox set copies = copies + 1 where msg_id = $1 returning *) ${ARRIVAL}`;
 
 /** The first message of a queue that no run has. */
 export const FIRST_OF = `
@@ -33,13 +32,18 @@ where to_run = $1 and taken_at is null and dead_at is null and place > $2
 order by place limit $3`;
 
 /** Runs that are ready wait for the agent as much as messages do. Both counts stop at the bound. */
-export const IS_FULL = `
-select coalesce((
-  select (select count(*) from (
-      select 1 from outbox where to_agent = l.agent and taken_at is null and dead_at is null limit l.queue) waiting)
-    + (select count(*) from (
-      select 1 from runs where agent = l.agent and status = 'ready' limit l.queue) ready) >= l.queue
-  from listeners l where l.agent = $1), false) as full`;
+export const ROOM = `
+select l.queue - (select count(*) from (
+    select 1 from outbox where to_agent = l.agent and taken_at is null and dead_at is null limit l.queue) waiting)
+  - (select count(*) from (
+    select 1 from runs where agent = l.agent and status = 'ready' limit l.queue) ready) as room
+from listeners l where l.agent = $1`;
+
+/** The message has come to the run, though perhaps it is not on disk yet that the run has taken it. $1: the message that is replied to, $2: who replies, $3 and $4: the agent and the run that have sent it. */
+export const MAY_REPLY = `
+select exists (
+  select 1 from outbox where msg_id = $1 and from_agent = $3 and from_run = $4
+    and (to_run = $2 or envelope::json #>> '{envelope,target}' = $2::text)) as may`;
 
 /**
  * Counts a try that failed. Several copies, and what the sender sent after it, make for several tries at once: they
@@ -85,3 +89,11 @@ with left_over as (
 insert into dead_letters (msg_id, agent, reason, detail, tries)
 select msg_id, to_agent, 'run_ended', 'The run ' || $1 || ', which it was for, has ended without receiving it.', tries
 from left_over where dead_at is not null`;
+
+export const STILL_WAITS = `select 1 from outbox where msg_id = $1 and ${WAITS}`;
+
+export const RENEW_BUDGET = "update message_budgets set sent = 0 where session_id = $1";
+
+/** What is left is at least what the session of a message had left ($2). */
+export const RAISE_BUDGET = `
+update message_budgets set budget = greatest(budget, sent + $2::int) where session_id = $1`;

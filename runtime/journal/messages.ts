@@ -1,12 +1,27 @@
-import type { SignedEnvelope } from "../core/bus.ts";
+import type { Envelope, SignedEnvelope } from "../core/bus.ts";
 import { sha256 } from "../core/canonical.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Database, Sql } from "../core/database.ts";
+import { ENDED_STATUSES, type RunStatus, type Wait } from "../core/events.ts";
 import type { Arrival, DeadReason, Listener, Messages, QuarantinedMessage, Routed } from "../core/messages.ts";
 import type { NewRun } from "../core/journal.ts";
 import { topicMatches } from "../core/topics.ts";
 import { createRun } from "./create-run.ts";
-import { ARRIVED, BURY, FAILED, FIRST_OF, IS_FULL, LEAVE, MAIL_OF, QUARANTINE } from "./messages-sql.ts";
+import {
+  ARRIVED,
+  BURY,
+  FAILED,
+  FIRST_OF,
+  LEAVE,
+  LOOK,
+  MAIL_OF,
+  MAY_REPLY,
+  QUARANTINE,
+  RAISE_BUDGET,
+  RENEW_BUDGET,
+  ROOM,
+  STILL_WAITS,
+} from "./messages-sql.ts";
 import { hexToBytes } from "./payload.ts";
 import { KNOCK } from "./sql.ts";
 import { columnText } from "./views.ts";
@@ -26,11 +41,11 @@ export interface MessagesOptions {
 }
 
 interface ArrivedRow {
-  readonly msg_id: string;
   readonly envelope: string;
   readonly received: boolean;
   readonly over: boolean;
   readonly replayed: boolean;
+  readonly first: string | null;
 }
 
 /** Messages in Postgres, beside the journal that causes them. */
@@ -40,15 +55,14 @@ export function createMessages({ database, clock, budget }: MessagesOptions): Me
       for (const { agent, topics, queue } of listeners) {
         await database.query(
           `insert into listeners (agent, topics, queue) values ($1, $2, $3)
-           on conflict (agent) do update set topics = excluded.topics, queue = excluded.queue
-           where listeners.topics <> excluded.topics or listeners.queue <> excluded.queue`,
+           on conflict (agent) do update set topics = excluded.topics, queue = excluded.queue, seen_at = clock_timestamp()`,
           [agent, topics, queue],
         );
       }
     },
     async listenersOf(topic) {
       const rows = await database.query<{ agent: string; topics: string[] }>(
-        "select agent, topics from listeners order by agent",
+        "select agent, topics from listeners where seen_at > clock_timestamp() - interval '7 days' order by agent",
         [],
         "listeners",
       );
@@ -56,9 +70,13 @@ export function createMessages({ database, clock, budget }: MessagesOptions): Me
         topics.some((pattern) => topicMatches(pattern, topic)) ? [agent] : [],
       );
     },
-    async isFull(agent) {
-      const [row] = await database.query<{ full: boolean }>(IS_FULL, [agent], "is_full");
-      return row?.full === true;
+    async room(agent) {
+      const [row] = await database.query<{ room: number }>(ROOM, [agent], "room");
+      return row?.room ?? Infinity;
+    },
+    async mayReply({ re, by, to, run }) {
+      const [row] = await database.query<{ may: boolean }>(MAY_REPLY, [re, by, to, run], "may_reply");
+      return row?.may === true;
     },
     async budgetLeft(session) {
       const [row] = await database.query<{ left: number }>(
@@ -69,17 +87,17 @@ export function createMessages({ database, clock, budget }: MessagesOptions): Me
       return Math.max(0, row?.left ?? budget);
     },
     async arrived(message, copy): Promise<Arrival | null> {
-      const rows = await database.query<ArrivedRow>(ARRIVED, [message, copy ? 1 : 0], "arrived");
-      const own = rows.find((row) => row.msg_id === message);
+      const [own] = await database.query<ArrivedRow>(copy ? ARRIVED : LOOK, [message], copy ? "arrived" : "look");
       if (!own) return null;
       return {
         stored: own.envelope,
         state: own.over ? "over" : own.received ? "received" : "waiting",
         replayed: own.replayed,
-        due: rows.flatMap((row) => (row.over || row.received ? [] : [parse(row.envelope)])),
+        first: own.first === null ? null : parse(own.first),
       };
     },
-    route: (message, start) => database.transaction((sql) => route(sql, clock, message, start)),
+    route: (message, start, isAwaited) =>
+      database.transaction((sql) => route(sql, { clock, message, start, isAwaited })),
     async firstOf(agent, key) {
       const [row] = await database.query<{ envelope: string }>(FIRST_OF, [agent, key], "first_of");
       return row ? parse(row.envelope) : null;
@@ -107,24 +125,35 @@ export function createMessages({ database, clock, budget }: MessagesOptions): Me
  */
 async function route(
   sql: Sql,
-  clock: Clock,
-  { envelope }: SignedEnvelope,
-  start: NewRun | { readonly dead: DeadReason; readonly detail: string },
+  {
+    clock,
+    message,
+    start,
+    isAwaited,
+  }: {
+    readonly clock: Clock;
+    readonly message: SignedEnvelope;
+    readonly start: NewRun | { readonly dead: DeadReason; readonly detail: string };
+    readonly isAwaited: (waits: readonly Wait[]) => boolean;
+  },
 ): Promise<Routed> {
+  const { envelope } = message;
   const { id, to, key, target } = envelope;
-  const outside = envelope.run === null;
   if (key === undefined) {
     if (target === null) return dead(sql, id, "invalid_input", "It names neither a run nor a queue.");
-    if (await leave(sql, { id, run: target, outside })) return { kind: "left", run: target };
-    return dead(sql, id, "run_ended", `The run ${target}, which it is for, has ended.`);
+    if (await leave(sql, envelope, target, isAwaited)) return { kind: "left", run: target };
+    return dead(sql, id, "run_ended", `There is no run ${target} of ${to} any more, which it is for.`);
   }
   const holder = await lockQueue(sql, to, key);
+  if (!(await waits(sql, id))) return { kind: "done" };
   const first = await firstWaiting(sql, to, key);
-  // Another worker was faster.
-  if (!first) return { kind: "done" };
-  if (first.envelope.id !== id) return { kind: "behind", first };
-  if (holder !== null && (await leave(sql, { id, run: holder, outside }))) return { kind: "left", run: holder };
-  if ("dead" in start) return dead(sql, id, start.dead, start.detail);
+  if (first && first.envelope.id !== id) return { kind: "behind", first };
+  // What the agent does not take holds up nobody, and reaches nobody.
+  if ("dead" in start) {
+    await sql.query("delete from message_queues where agent = $1 and key = $2 and run_id is null", [to, key]);
+    return dead(sql, id, start.dead, start.detail);
+  }
+  if (holder !== null && (await leave(sql, envelope, holder, isAwaited))) return { kind: "left", run: holder };
   if (!(await createRun(sql, clock, start))) return { kind: "done" };
   await sql.query(
     "update outbox set received_at = clock_timestamp(), taken_at = clock_timestamp(), to_run = $2 where msg_id = $1",
@@ -138,6 +167,12 @@ async function route(
     ]);
   }
   return { kind: "started", run: start.run };
+}
+
+/** Somebody else may have been faster. */
+async function waits(sql: Sql, id: string): Promise<boolean> {
+  const rows = await sql.query(STILL_WAITS, [id], "still_waits");
+  return rows.length > 0;
 }
 
 /** Locks the row of a queue. @returns the run that has it, or null */
@@ -158,21 +193,30 @@ async function firstWaiting(sql: Sql, agent: string, key: string): Promise<Signe
   return row ? parse(row.envelope) : null;
 }
 
-/** Leaves a message in a run's mailbox. @returns false if the run has ended */
+/** Leaves a message in a run's mailbox. @returns false if the run has ended, or is not one of the receiver's */
 async function leave(
   sql: Sql,
-  { id, run, outside }: { readonly id: string; readonly run: string; readonly outside: boolean },
+  { id, to, run: sender, session, budgetLeft }: Envelope,
+  run: string,
+  isAwaited: (waits: readonly Wait[]) => boolean,
 ): Promise<boolean> {
+  // The run's row before the message's, as its own end has them.
+  const [receiver] = await sql.query<{ status: RunStatus; waits: string; session_id: string }>(
+    "select status, waits, session_id from runs where run_id = $1 and agent = $2 for update",
+    [run, to],
+    "receiver",
+  );
+  if (!receiver || ENDED_STATUSES.includes(receiver.status)) return false;
   const [left] = await sql.query(LEAVE, [id, run], "leave");
   // It has been left already, by whoever was faster.
   if (!left) return true;
-  const [knocked] = await sql.query<{ session_id: string }>(KNOCK, [run], "knock");
-  if (!knocked) {
-    await sql.query("update outbox set received_at = null, to_run = null where msg_id = $1", [id]);
-    return false;
+  const sleeps = receiver.status === "parked" && !isAwaited(JSON.parse(receiver.waits) as Wait[]);
+  if (!sleeps) await sql.query(KNOCK, [run], "knock");
+  // What bounds agents that only answer each other does not bound those that somebody else keeps busy.
+  if (sender === null) await sql.query(RENEW_BUDGET, [receiver.session_id], "renew_budget");
+  else if (session !== receiver.session_id && budgetLeft !== null) {
+    await sql.query(RAISE_BUDGET, [receiver.session_id, budgetLeft], "raise_budget");
   }
-  // What bounds agents that only answer each other does not bound those that somebody outside keeps busy.
-  if (outside) await sql.query("update message_budgets set sent = 0 where session_id = $1", [knocked.session_id]);
   return true;
 }
 

@@ -25,7 +25,7 @@ export interface Publication {
 
 export interface PublishContext {
   readonly database: Database;
-  readonly messages: Pick<Messages, "listenersOf" | "isFull">;
+  readonly messages: Pick<Messages, "listenersOf" | "room">;
   /** With a key that belongs to no agent: that is how workers know a message from outside. */
   readonly sign: (envelope: Envelope) => SignedEnvelope;
 }
@@ -127,7 +127,7 @@ function again(
 }
 
 async function assertRoom({ messages }: PublishContext, agent: string, topic: string): Promise<void> {
-  if (!(await messages.isFull(agent))) return;
+  if ((await messages.room(agent)) > 0) return;
   throw new QueueFullError(
     `The queue of ${agent} is full, so nobody was sent what is on ${topic}. Publish it again in ${String(RETRY_AFTER_S)} seconds; "npx signalbox queues" shows what waits.`,
     { details: { agent, topic, retryAfterS: RETRY_AFTER_S } },

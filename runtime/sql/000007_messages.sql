@@ -39,11 +39,12 @@ create table message_queues (
 );
 create index message_queues_by_run on message_queues (run_id) where run_id is not null;
 
--- What each agent listens to, as its newest worker said.
+-- What each agent listens to, as its newest worker said, and when a worker last said so.
 create table listeners (
-  agent  text primary key,
-  topics text[] not null,
-  queue  int not null
+  agent   text primary key,
+  topics  text[] not null,
+  queue   int not null,
+  seen_at timestamptz not null default clock_timestamp()
 );
 
 -- How many messages a session has sent, and how many it may.

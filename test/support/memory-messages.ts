@@ -33,8 +33,12 @@ export class MemoryMessages implements Messages {
     return Promise.resolve(this.topics.get(topic) ?? []);
   }
 
-  isFull(agent: string): Promise<boolean> {
-    return Promise.resolve(this.full.has(agent));
+  room(agent: string): Promise<number> {
+    return Promise.resolve(this.full.has(agent) ? 0 : 1_000);
+  }
+
+  mayReply(): Promise<boolean> {
+    return Promise.resolve(true);
   }
 
   budgetLeft(): Promise<number> {

@@ -82,7 +82,9 @@ describe.each(["read", "idempotent"] as const)("a %s call that is tried again af
     expect(await attempt()).toBe("finished");
     expect(await output()).toBe("refused");
     expect(tool.keys).toHaveLength(1);
-    const refused = (await engine.events(run)).flatMap((event) => (event.type === "effect_refused" ? [event.data] : []));
+    const refused = (await engine.events(run)).flatMap((event) =>
+      event.type === "effect_refused" ? [event.data] : [],
+    );
     expect(refused).toMatchObject([{ verdict: { decision: "deny", reason: DENIED.reason } }]);
   });
 

@@ -1,9 +1,10 @@
 import fc from "fast-check";
-import { defineAgent, type AnyAgent, type Handles, type Message } from "signalbox";
+import { defineAgent, type AnyAgent, type Handles, type Message, type ReceiveOptions } from "signalbox";
 import { describe, expect, test } from "vitest";
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
 import type { JournalEvent } from "../../../runtime/core/events.ts";
 import { ENDED_STATUSES } from "../../../runtime/core/events.ts";
+import { encode } from "../../../runtime/engine/codec.ts";
 import { TestEngine, typesOf } from "../../support/engine.ts";
 import { messageTo } from "../../support/memory-messages.ts";
 import { dataOf, oneNodeAgent } from "../../support/one-node-agent.ts";
@@ -243,6 +244,82 @@ describe("a receive", () => {
   });
 });
 
+describe("what a receive takes", () => {
+  const takes = async (body: unknown, options: ReceiveOptions): Promise<boolean> => {
+    const engine = new TestEngine();
+    const agent = oneNode({}, async ({ messages }) => (await messages.receive({ ...options, timeoutMs: 0 })) !== null);
+    const run = await engine.create(agent, {});
+    engine.leave(run, messageTo(run, { body: encode(body), topic: "news.sport" }));
+    expect(await engine.attempt(engine.compile(agent), run)).toBe("finished");
+    return outputOf(await engine.events(run)) === true;
+  };
+
+  test.each([
+    ["fields as they were sent", { $type: "offer", n: 1 }, { where: { $type: "offer", n: 1 } }, true],
+    ["fields whose order differs", { a: { x: 1, y: 2 } }, { where: { a: { y: 2, x: 1 } } }, true],
+    ["a field that is not its own", {}, { where: { toString: 1 } }, false],
+    ["one of several", { n: 2 }, { any: [{ where: { n: 1 } }, { topic: "news.*" }] }, true],
+    ["none of several", { n: 2 }, { any: [{ where: { n: 1 } }, { topic: "weather" }] }, false],
+    ["one of several, and not the rest", { n: 2 }, { from: "other", any: [{ topic: "news.>" }] }, false],
+  ] as const)("%s", async (_, body, options, taken) => {
+    expect(await takes(body, options)).toBe(taken);
+  });
+
+  test("with no time to wait - never parks", async () => {
+    for (let n = 0; n < 20; n++) expect(await takes({}, { from: "nobody" })).toBe(false);
+  });
+});
+
+describe("sent at the same time in one attempt", () => {
+  test("as many as the budget allows - are sent, exactly, and the attempt goes on", async () => {
+    const engine = new TestEngine();
+    engine.messages.budget = 7;
+    const agent = withPeer(async ({ agents }) => {
+      const sends = await Promise.allSettled(Array.from({ length: 20 }, (_, n) => agents.peer.send({ n })));
+      return sends.filter(({ status }) => status === "fulfilled").length;
+    });
+    const run = await engine.create(agent, {});
+    expect(await engine.attempt(engine.compile(agent), run)).toBe("finished");
+    expect(outputOf(await engine.events(run))).toBe(7);
+    expect(engine.messages.sent).toHaveLength(7);
+  });
+});
+
+describe("a node that is tried again", () => {
+  test("after the first answer was taken - does not ask the others once more", async () => {
+    const engine = new TestEngine();
+    let failures = 0;
+    const agent = defineAgent({
+      name: "one-node",
+      state: State,
+      agents: { peer, other: peer },
+      graph: ({ askAll }) =>
+        new StateGraph(State)
+          .addNode(
+            "node",
+            async () => {
+              const { agent: winner } = await askAll(
+                { peer: { n: 1 }, other: { n: 2, text: "silent" } },
+                { wait: "first" },
+              );
+              if (failures++ === 0) throw new Error("once");
+              return { output: winner };
+            },
+            { retryPolicy: { maxAttempts: 2, initialInterval: 1, retryOn: () => true } },
+          )
+          .addEdge(START, "node")
+          .addEdge("node", END),
+    });
+    const compiled = engine.compile(agent);
+    const run = await engine.create(agent, {});
+    expect(await engine.attempt(compiled, run)).toBe("parked");
+    await tellings(engine, run)[0]?.tell();
+    while ((await engine.attempt(compiled, run)) !== "finished") engine.skip(1_000);
+    expect(outputOf(await engine.events(run))).toBe("peer");
+    expect(engine.messages.sent.map(({ body }) => (body as { n: number }).n)).toEqual([1, 2]);
+  });
+});
+
 describe("a message that may not be sent", () => {
   test("because no rule permits it - is refused, and nothing leaves", async () => {
     const engine = new TestEngine({ say: ({ action }) => (action === "agent.ask" ? undefined : { decision: "deny" }) });
@@ -318,7 +395,7 @@ describe("askAll", () => {
 
 function messageShown(): Message {
   return {
-    id: "m",
+    id: "0f0e0d0c-0000-4000-8000-000000000000",
     kind: "publish",
     from: "person:ada",
     run: null,
