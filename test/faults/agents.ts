@@ -17,6 +17,8 @@ const SAFE_CALL_MS = 10_000;
 
 /** How many calls of the scarce tool, and runs of the agent of which there are few, may be under way at once. */
 export const AT_ONCE = 2;
+/** How many messages a sender sends to one queue. */
+export const MESSAGES = 5;
 /** Long enough to park. */
 export const SLEEP_MS = 1_300;
 
@@ -36,6 +38,8 @@ export const ALL_AGENTS = [
   "queuer",
   "few",
   "strider",
+  "sender",
+  "collector",
 ] as const;
 export type FaultAgent = (typeof ALL_AGENTS)[number];
 const ASKERS: readonly FaultAgent[] = ["asker", "both"];
@@ -241,8 +245,42 @@ export function faultProject(folder: URL, bank = 0, only: readonly FaultAgent[] 
         .addConditionalEdges("stride", ({ n }) => (n < STRIDES ? "stride" : "pay"), ["stride", "pay"])
         .addEdge("pay", END),
   });
+  const collector = defineAgent({
+    name: "collector",
+    state: State,
+    tools: { upsert },
+    graph: ({ tools, messages }) =>
+      chain({
+        // Two at most: what else there is starts the next run.
+        take: async (id) => {
+          await tools.upsert({ id });
+          const next = await messages.receive({ timeoutMs: 300, body: input });
+          if (next) await tools.upsert({ id: next.body.id });
+          return { key: id };
+        },
+      }),
+  });
+  const sender = defineAgent({
+    name: "sender",
+    state: State,
+    tools: { pay },
+    agents: { collector },
+    graph: ({ tools, agents }) =>
+      chain({
+        send: async (id) => {
+          for (let n = 1; n <= MESSAGES; n++) await agents.collector.send({ id: `${id}:m${String(n)}` }, { key: id });
+          return { key: id };
+        },
+        pay: (id) => tools.pay({ id: `${id}:pay` }),
+      }),
+  });
   const agents = [clerk, teller, answerer, asker, both, holder, person, sleeper, trier, queuer, few, strider];
-  const names = new Set<string>(only.some((name) => ASKERS.includes(name)) ? [...only, "answerer"] : only);
+  agents.push(sender, collector);
+  const names = new Set<string>([
+    ...only,
+    ...(only.some((name) => ASKERS.includes(name)) ? ["answerer"] : []),
+    ...(only.includes("sender") ? ["collector"] : []),
+  ]);
   return defineConfig({
     agents: agents.filter(({ name }) => names.has(name)),
     // Rules may name what a worker has, and nothing else.
@@ -250,7 +288,7 @@ export function faultProject(folder: URL, bank = 0, only: readonly FaultAgent[] 
   });
 }
 
-export type AgentName = Exclude<FaultAgent, "answerer">;
+export type AgentName = Exclude<FaultAgent, "answerer" | "collector">;
 
 /** What must have happened outside, once each, when a run of the agent has finished. */
 export function expectedOf(agent: AgentName, id: string): string[] {
@@ -273,6 +311,8 @@ export function expectedOf(agent: AgentName, id: string): string[] {
       return [`${id}:flaky`];
     case "queuer":
       return [`${id}:scarce`];
+    case "sender":
+      return [...Array.from({ length: MESSAGES }, (_, i) => `${id}:m${String(i + 1)}`), `${id}:pay`];
     case "few":
       return [`${id}:few`];
   }

@@ -42,7 +42,10 @@ export async function settle(scene: Scene, limitMs: number): Promise<void> {
 async function situation(scene: Scene): Promise<{ readonly open: string; readonly asks: boolean }> {
   const [now] = await scene.books.database.query<{ runs: string | null; unreceived: number; asks: boolean }>(
     `with open as (
-       select run_id, agent, status from runs where session_id = any($1::uuid[]) and not status = any($2)
+       select run_id, agent, status from runs where not status = any($2)
+         and (session_id = any($1::uuid[]) or run_id in (
+           -- What a message has started is a session of its own.
+           select to_run from outbox where from_run = any($1::uuid[])))
      )
      select (select string_agg(agent || ' ' || run_id || ' is ' || status, ', ') from open) as runs,
        (select count(*)::int from outbox where received_at is null) as unreceived,

@@ -190,7 +190,7 @@ describe("runaway delegation", () => {
     const branch = oneNodeAgent(
       "branch",
       async (_, { agents }) => {
-        const asked = [1, 2, 3, 4].map((n) => agents["leaf"]?.ask({ n }));
+        const asked = [1, 2, 3, 4].map(async (n) => agents["leaf"]?.ask({ n }));
         const settled = await Promise.allSettled(asked);
         return { got: settled.map((one) => (one.status === "fulfilled" ? "ok" : faultOf(one.reason))) };
       },
@@ -199,7 +199,7 @@ describe("runaway delegation", () => {
     const root = oneNodeAgent(
       "root",
       async (_, { agents }) => ({
-        got: (await Promise.all([1, 2, 3].map(() => agents["branch"]?.ask({})))).map(
+        got: (await Promise.all([1, 2, 3].map(async () => agents["branch"]?.ask({})))).map(
           (answer) => (answer as { got: unknown }).got,
         ),
       }),

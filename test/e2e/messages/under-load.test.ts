@@ -75,7 +75,7 @@ describe("a queue", () => {
     const burst = oneNodeAgent(
       "burst",
       async (_, { agents }) => {
-        await Promise.all(Array.from({ length: 20 }, (_, n) => agents["slow"]?.send({ n }, { key: "k" })));
+        await Promise.all(Array.from({ length: 20 }, async (_, n) => agents["slow"]?.send({ n }, { key: "k" })));
         return {};
       },
       { agents: { slow } },

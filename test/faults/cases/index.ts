@@ -4,6 +4,7 @@ import { clocks } from "./clocks.ts";
 import { disk } from "./disk.ts";
 import { kills } from "./kills.ts";
 import { leases } from "./leases.ts";
+import { messages } from "./messages.ts";
 import { nats } from "./nats.ts";
 import { postgres } from "./postgres.ts";
 import { quarantine } from "./quarantine.ts";
@@ -21,6 +22,7 @@ export const CASES: readonly FaultCase[] = [
   ...times,
   ...turns,
   ...leases,
+  ...messages,
   ...nats,
   ...postgres,
   ...clocks,

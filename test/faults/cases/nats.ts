@@ -77,8 +77,8 @@ export const nats: readonly FaultCase[] = [
       shows: ["stuck", "duplicated"],
       patches: [
         {
-          file: "runtime/engine/receive-mail.ts",
-          find: "    run: envelope.target,",
+          file: "runtime/engine/begin-run.ts",
+          find: '    run: envelope.target ?? derivedUuid(envelope.id, "run"),',
           replace: "    run: crypto.randomUUID(),",
         },
       ],

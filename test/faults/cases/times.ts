@@ -69,8 +69,8 @@ export const times: readonly FaultCase[] = [
       patches: [
         {
           file: "runtime/engine/attempt.ts",
-          find: "      ...(deadline === undefined ? [] : [deadline]),\n",
-          replace: "",
+          find: ", ...(deadline === undefined ? [] : [deadline])]",
+          replace: "]",
         },
       ],
     },

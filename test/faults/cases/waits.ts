@@ -132,7 +132,7 @@ from runs r`,
       patches: [
         {
           file: "runtime/engine/worker.ts",
-          find: "mailer.send(await housekeeping.unreceivedMessages(), true);",
+          find: "for (const { message, copy } of await housekeeping.unreceivedMessages()) mailer.sendCopy(message, copy);",
           replace: "await housekeeping.workerSeen(this.#options.worker);",
         },
       ],
@@ -193,8 +193,8 @@ from runs r`,
       patches: [
         {
           file: "runtime/bus/nats-bus.ts",
-          find: "const named = again ? {} : { msgID: id };",
-          replace: "const named = { msgID: id };",
+          find: "const msgID = copy === 1 ? id : `${id}:${String(copy)}`;",
+          replace: "const msgID = id;",
         },
       ],
     },
