@@ -14,7 +14,8 @@ const DECLARATIONS = "^(agents/[^/]+|tools/define-tool)\\.ts$";
 const COMPOSITION = "^runtime/(cli|platform)/";
 
 /** The files of core that a browser can load. */
-const BROWSER_SAFE = "^runtime/core/(protocol|events|people|effects|verdict|json|causal-order)\\.ts$";
+const BROWSER_SAFE =
+  "^runtime/core/(protocol|events|people|effects|verdict|json|causal-order|bus|messages|messages-protocol|journal|topics)\\.ts$";
 
 /** A library that only the named folders may import. */
 const onlyIn = (name, library, folders, comment) => ({

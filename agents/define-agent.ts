@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { SignalboxError } from "../runtime/core/errors.ts";
+import { isTopicPattern } from "../runtime/core/topics.ts";
 import type { AnyTool } from "../tools/define-tool.ts";
 import type { Handles } from "./handles.ts";
 
@@ -47,6 +48,10 @@ export interface Agent<Input = unknown, Output = unknown> {
   /** Builds the graph around the handles through which its nodes reach the world. */
   readonly graph: (handles: Handles<Record<string, AnyTool>, Record<string, AnyAgent>>) => GraphBuilder | CompiledGraph;
   readonly interrupts: InterruptOptions | undefined;
+  /** The topics whose messages start it, or reach the run that has their key. */
+  readonly on: readonly string[];
+  /** How many messages may wait for it before who sends more has to wait. */
+  readonly queue: number;
   /** Never set: carries the types of what `ask` takes and gives. */
   readonly [io]?: { readonly input: Input; readonly output: Output };
 }
@@ -96,6 +101,13 @@ export interface AgentOptions<
   graph: (handles: Handles<Tools, Agents>) => GraphBuilder | CompiledGraph;
   /** Who answers LangGraph's `interrupt()`. Without it, an `interrupt()` fails the run. */
   interrupts?: InterruptOptions;
+  /**
+   * Topics whose messages start it, for example `"sensors.cold-chain.>"`: `*` stands for one word, `>` for one or more
+   * at the end. The body is its input. Messages of one key go to one run, in order.
+   */
+  on?: string | readonly string[];
+  /** How many messages may wait for it before who sends more has to wait. Default: 1000. */
+  queue?: number;
 }
 
 export interface InterruptOptions {
@@ -108,13 +120,16 @@ export class InvalidAgentError extends SignalboxError {
   static override readonly code = "INVALID_AGENT";
 }
 
+const DEFAULT_QUEUE = 1_000;
+
 const AGENT_NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 
 /**
  * Defines an agent: a named state graph with the tools and agents that it may call.
  *
  * @throws {@link InvalidAgentError} if the name is not lower-case words with hyphens between them,
- *   two of its tools have the same name, a limit is not a whole number from 1 on, or the version cannot be used.
+ *   two of its tools have the same name, a limit is not a whole number from 1 on, a topic is none, or the version
+ *   cannot be used.
  */
 export function defineAgent<
   State extends StateDefinition,
@@ -154,7 +169,19 @@ export function defineAgent<
     timeoutMs: wholeNumber(name, "timeoutMs", options.timeoutMs),
     graph: options.graph as Agent["graph"],
     interrupts: options.interrupts,
+    on: topicsOf(name, options.on),
+    queue: wholeNumber(name, "queue", options.queue) ?? DEFAULT_QUEUE,
   });
+}
+
+function topicsOf(agent: string, on: string | readonly string[] = []): readonly string[] {
+  const topics = typeof on === "string" ? [on] : [...on];
+  const wrong = topics.find((topic) => !isTopicPattern(topic));
+  if (wrong === undefined) return topics;
+  throw new InvalidAgentError(
+    `The agent "${agent}" listens on "${wrong}", which is no topic. Use words with dots between them, * for one word and > at the end for all that follow, for example "sensors.cold-chain.>".`,
+    { details: { agent, topic: wrong } },
+  );
 }
 
 function versionOf(agent: string, version: string | undefined): string | undefined {

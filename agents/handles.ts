@@ -20,11 +20,98 @@ export interface AgentHandle<A extends AnyAgent> {
    * meanwhile. Rejects with `AskFailedError` if the answering run fails or is cancelled.
    */
   ask(input: AgentInput<A>): Promise<AgentOutput<A>>;
+  /**
+   * Sends it a message that it does not answer, and goes on. Without a key the message starts a run of its own, in this
+   * session. Messages with the same `key` go to one run, in the order in which they were sent: the first one starts it,
+   * in a session of its own, and it receives the others with `messages.receive`; what it has not received when it ends
+   * starts the next run. Waits while the agent's queue is full.
+   */
+  send(input: AgentInput<A>, options?: { key?: string }): Promise<{ id: string }>;
 }
 
 export type AgentHandles<Agents extends Readonly<Record<string, AnyAgent>>> = {
   readonly [K in keyof Agents]: AgentHandle<Agents[K]>;
 };
+
+/** Asks several of the agents that this one lists, at the same time. */
+export interface AskAllHandle<Agents extends Readonly<Record<string, AnyAgent>>> {
+  /** Waits for the answers of all. Rejects, once all have ended, if one of them failed. */
+  <Asked extends { readonly [K in keyof Agents]?: AgentInput<Agents[K]> }>(
+    inputs: Asked,
+    options?: { readonly wait?: "all" },
+  ): Promise<{ readonly [K in keyof Asked & keyof Agents]: AgentOutput<Agents[K]> }>;
+  /** Takes the first answer and cancels the other runs. Rejects if all failed. */
+  <Asked extends { readonly [K in keyof Agents]?: AgentInput<Agents[K]> }>(
+    inputs: Asked,
+    options: { readonly wait: "first" },
+  ): Promise<
+    {
+      readonly [K in keyof Asked & keyof Agents]: { readonly agent: K; readonly answer: AgentOutput<Agents[K]> };
+    }[keyof Asked & keyof Agents]
+  >;
+}
+
+/** A message that goes one way, as its receiver sees it. */
+export interface Message<Body = JsonValue> {
+  readonly id: string;
+  readonly kind: "send" | "publish" | "reply";
+  /** The agent that sent it; for a message from outside, who published it: `person:ada`, `service:gateway`. */
+  readonly from: string;
+  /** The run that sent it; null for a message from outside. */
+  readonly run: string | null;
+  readonly topic: string | null;
+  readonly key: string | null;
+  /** The message that this one replies to. */
+  readonly re: string | null;
+  /** Milliseconds since the Unix epoch. */
+  readonly sentAt: number;
+  readonly labels: readonly string[];
+  readonly body: Body;
+}
+
+export interface MessageFilter {
+  /** The sending agent. */
+  readonly from?: string;
+  /** A topic, or a pattern: `*` stands for one word, `>` for all that follow. */
+  readonly topic?: string;
+  readonly key?: string;
+  /** The id of a message that was sent: takes a reply to it. */
+  readonly re?: string;
+  /** Fields of the body that must have these values. */
+  readonly where?: Readonly<Record<string, JsonValue>>;
+}
+
+export interface ReceiveOptions extends MessageFilter {
+  /** One of these has to fit as well: to wait for one of several things. A race of two `receive`s would take both. */
+  readonly any?: readonly MessageFilter[];
+  /** What the body must be. A message that does not fit is taken, and rejects with `InvalidOutputError`. */
+  readonly body?: z.ZodType;
+  /** Waits at most so long, and then gives null. */
+  readonly timeoutMs?: number;
+}
+
+/** Messages that go one way. */
+export interface MessagesHandle {
+  /**
+   * Publishes on a topic: every agent that is defined with a fitting `on` gets the message. Messages of one key go to
+   * one run of each of them, in order; the default key is the topic. Waits while a queue is full.
+   */
+  publish(topic: string, body: unknown, options?: { key?: string }): Promise<{ receivers: string[] }>;
+  /** Replies to the run that sent a message; it receives the reply if it still goes on. */
+  reply(message: Message, body: unknown): Promise<{ id: string }>;
+  /**
+   * Waits for a message to this run: a reply, or one of its key. Messages that do not fit stay for a later `receive`.
+   * The run parks meanwhile.
+   */
+  receive<Body extends z.ZodType = z.ZodType<JsonValue>>(
+    options: ReceiveOptions & { readonly body?: Body; readonly timeoutMs: number },
+  ): Promise<Message<z.output<Body>> | null>;
+  receive<Body extends z.ZodType = z.ZodType<JsonValue>>(
+    options?: ReceiveOptions & { readonly body?: Body; readonly timeoutMs?: undefined },
+  ): Promise<Message<z.output<Body>>>;
+  /** The message that started this run; null for a run that was started or asked. */
+  opening(): Message | null;
+}
 
 /** The shared memory, through the gate: what was recalled is recorded, so a replay recalls the same. */
 export interface MemoryHandle {
@@ -115,6 +202,8 @@ export interface Handles<
 > {
   readonly tools: ToolHandles<Tools>;
   readonly agents: AgentHandles<Agents>;
+  readonly askAll: AskAllHandle<Agents>;
+  readonly messages: MessagesHandle;
   readonly memory: MemoryHandle;
   readonly models: ModelHandles;
   readonly langchain: LangchainHandle<Tools, Agents>;

@@ -174,6 +174,25 @@ function actionsOf(agent: AnyAgent): RuledAction[] {
           input: asked.input ? jsonSchemaOf(asked.input) : { type: "object" },
         }) as const,
     ),
+    ...Object.values(agent.agents).map(
+      (asked) =>
+        ({
+          kind: "send",
+          name: "agent.send",
+          resource: asked.name,
+          input: messageOf(asked.input ? jsonSchemaOf(asked.input) : { type: "object" }, { key: { type: "string" } }),
+        }) as const,
+    ),
+    {
+      kind: "send",
+      name: "agent.reply",
+      input: messageOf({}, { run: { type: "string" }, re: { type: "string" } }, ["run", "re"]),
+    },
+    {
+      kind: "publish",
+      name: "topic.publish",
+      input: messageOf({}, { topic: { type: "string" }, key: { type: "string" } }, ["topic", "key"]),
+    },
     {
       kind: "memory",
       name: "memory.remember",
@@ -205,6 +224,11 @@ function actionsOf(agent: AnyAgent): RuledAction[] {
       },
     },
   ];
+}
+
+/** What rules see of a message that goes one way: its body, and where it goes. */
+function messageOf(body: JsonObject, properties: JsonObject, required: readonly string[] = []): JsonObject {
+  return { type: "object", properties: { message: body, ...properties }, required: ["message", ...required] };
 }
 
 function jsonSchemaOf(schema: z.ZodType): JsonObject {

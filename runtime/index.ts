@@ -2,13 +2,17 @@
 export { defineAgent, InvalidAgentError } from "../agents/define-agent.ts";
 export type { Agent, AgentInput, AgentOutput, AnyAgent } from "../agents/define-agent.ts";
 export type {
+  AskAllHandle,
   ChatModel,
   Handles,
   LangchainHandle,
   LangchainModel,
   LangchainTool,
+  Message,
+  MessagesHandle,
   ModelHandle,
   ModelReply,
+  ReceiveOptions,
 } from "../agents/handles.ts";
 export { defineTool, InvalidToolError } from "../tools/define-tool.ts";
 export type { AnyTool, RetryOptions, Tool, ToolContext } from "../tools/define-tool.ts";

@@ -15,7 +15,9 @@ import { BodyTooLargeError, ContentTypeRefusedError, InternalError, InvalidReque
 /** Statuses of errors whose class does not tell, by code. */
 const STATUS_BY_CODE: Readonly<Record<string, number>> = {
   BODY_TOO_LARGE: 413,
+  MESSAGE_TOO_LARGE: 413,
   CONTENT_TYPE_REFUSED: 415,
+  QUEUE_FULL: 429,
   SIGN_IN_LOCKED: 429,
   TOO_MANY_SIGN_INS: 429,
   PAGES_NOT_BUILT: 503,

@@ -5,6 +5,7 @@ import type { Bus } from "../../runtime/core/bus.ts";
 import { systemClock, type Clock } from "../../runtime/core/clock.ts";
 import type { ConsoleServices } from "../../runtime/core/console-services.ts";
 import type { Authenticator } from "../../runtime/core/people.ts";
+import { MAX_TOPIC_LENGTH } from "../../runtime/core/topics.ts";
 import { guardRoutes } from "./access.ts";
 import { answerError, errorBody } from "./answers.ts";
 import { CannotListenError, InvalidRequestError, PortInUseError } from "./errors.ts";
@@ -12,6 +13,7 @@ import { DEFAULT_LIVE_SETTINGS, LiveHub, type LiveSettings } from "./live/hub.ts
 import { addLiveUpgrade } from "./live/upgrade.ts";
 import { allowedHosts, isLoopback } from "./origin.ts";
 import { addApprovalRoutes } from "./routes/approvals.ts";
+import { addMessageRoutes } from "./routes/messages.ts";
 import { addPages } from "./routes/pages.ts";
 import { addPeopleRoutes } from "./routes/people.ts";
 import { addQuestionRoutes } from "./routes/questions.ts";
@@ -98,6 +100,7 @@ export async function createConsole(options: ConsoleOptions): Promise<ConsoleSer
       },
     });
     addSessionRoutes(app, services);
+    addMessageRoutes(app, services);
     const inboxMoved = () => {
       hub.inboxMoved();
     };
@@ -130,6 +133,7 @@ function newApp(log: FastifyBaseLogger): FastifyInstance {
     // Its own lines would hold the whole address, and with it the code of a sign-in link.
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_BYTES,
+    routerOptions: { maxParamLength: MAX_TOPIC_LENGTH },
     exposeHeadRoutes: false,
     requestTimeout: 30_000,
     // These two are answered before any hook runs.

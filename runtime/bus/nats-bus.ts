@@ -14,7 +14,14 @@ import {
   NatsError,
 } from "nats";
 import { z } from "zod";
-import { MAX_TOKEN_TEXT, type Bus, type LiveNotice, type SignedEnvelope, type TokenFrame } from "../core/bus.ts";
+import {
+  MAX_TOKEN_TEXT,
+  type Bus,
+  type IncomingMail,
+  type LiveNotice,
+  type SignedEnvelope,
+  type TokenFrame,
+} from "../core/bus.ts";
 import { canonicalJson } from "../core/canonical.ts";
 import type { NatsAccess } from "../core/stack.ts";
 import { BusUnavailableError } from "./errors.ts";
@@ -33,17 +40,29 @@ interface StreamShape {
   readonly name: string;
   readonly subjects: string[];
   readonly storage: StorageType;
+  /** Default: gone once handled. */
+  readonly retention?: RetentionPolicy;
 }
 
 /** Hints may be lost with the server; mail is kept on disk. Both are gone once handled. */
 const WORK: StreamShape = { name: "SIGNALBOX_WORK", subjects: ["work.>"], storage: StorageType.Memory };
 const MAIL: StreamShape = { name: "SIGNALBOX_MAIL", subjects: ["mail.>"], storage: StorageType.File };
+/** What is not tried any more, for whoever wants to be told: nobody has to take it. */
+const DEAD: StreamShape = {
+  name: "SIGNALBOX_DEAD",
+  subjects: ["dead.>"],
+  storage: StorageType.File,
+  retention: RetentionPolicy.Limits,
+};
 
 const NANOS_PER_MS = 1_000_000;
 const DUPLICATE_WINDOW_MS = 120_000;
 const MAX_AGE_MS = 7 * 24 * 3_600_000;
 const ACK_WAIT_MS = 30_000;
+/** So many messages of one subject are handled at the same time. */
+const MOST_AT_ONCE = 32;
 const RETRY_MS = 500;
+const LONGEST_RETRY_MS = 30_000;
 
 const runIds = z.array(z.uuid());
 const notice = z.object({ session: z.string(), heads: z.record(z.string(), z.number()) });
@@ -111,15 +130,15 @@ export class NatsBus implements Bus {
     });
   }
 
-  async mail(message: SignedEnvelope, again = false): Promise<void> {
+  async mail(message: SignedEnvelope, copy = 1): Promise<void> {
     const { id, to, kind, from } = message.envelope;
     const meta = headers();
     meta.set("Signalbox-From", from);
     meta.set("Signalbox-Kind", kind);
     // JetStream would drop a copy with the same id, although the one that it has may be with a worker that died.
-    const named = again ? {} : { msgID: id };
+    const msgID = copy === 1 ? id : `${id}:${String(copy)}`;
     const publish = (): Promise<unknown> =>
-      this.#jetstream.publish(`mail.${to}`, canonicalJson(message), { ...named, headers: meta });
+      this.#jetstream.publish(`mail.${to}`, canonicalJson(message), { msgID, headers: meta });
     try {
       await publish();
     } catch (error) {
@@ -132,6 +151,19 @@ export class NatsBus implements Bus {
         throw unavailable("mail", again);
       }
     }
+  }
+
+  dead(message: SignedEnvelope, reason: string): void {
+    if (this.#closed) return;
+    const meta = headers();
+    meta.set("Signalbox-Reason", reason);
+    const publish = (): Promise<unknown> =>
+      this.#jetstream.publish(`dead.${message.envelope.to}`, canonicalJson(message), { headers: meta });
+    publish()
+      .catch(() => this.#ensure(DEAD).then(publish))
+      .catch((error: unknown) => {
+        this.#trouble("dead", error);
+      });
   }
 
   live(moved: LiveNotice): void {
@@ -154,7 +186,7 @@ export class NatsBus implements Bus {
   }
 
   onWake(agent: string, handler: (runs: readonly string[]) => Promise<void>): Promise<void> {
-    return this.#consume(WORK, "work", agent, async (data) => {
+    return this.#consume(WORK, "work", agent, async ({ data }) => {
       const runs = runIds.safeParse(data);
       // Anybody may write there; what is not a hint is set aside, or it would come again for ever.
       if (runs.success) await handler(runs.data);
@@ -162,7 +194,7 @@ export class NatsBus implements Bus {
     });
   }
 
-  onMail(agent: string, handler: (message: unknown) => Promise<void>): Promise<void> {
+  onMail(agent: string, handler: (mail: IncomingMail) => Promise<void>): Promise<void> {
     return this.#consume(MAIL, "mail", agent, handler);
   }
 
@@ -199,7 +231,7 @@ export class NatsBus implements Bus {
     stream: StreamShape,
     kind: "work" | "mail",
     agent: string,
-    handler: (data: unknown) => Promise<void>,
+    handler: (mail: IncomingMail) => Promise<void>,
   ): Promise<void> {
     const durable = `${kind}-${agent}`;
     const open = async (): Promise<ConsumerMessages> => {
@@ -216,6 +248,7 @@ export class NatsBus implements Bus {
       this.#consumers.add(messages);
       return messages;
     };
+    const handling = new Set<Promise<void>>();
     let messages = await open().catch((error: unknown) => {
       throw new BusUnavailableError(
         `NATS does not give this worker the messages on ${kind}.${agent}: ${error instanceof Error ? error.message : String(error)}. Check that JetStream is enabled and that nothing else has made the consumer ${durable}.`,
@@ -226,7 +259,10 @@ export class NatsBus implements Bus {
       (async () => {
         while (!this.#closed) {
           try {
-            for await (const message of messages) this.#handle(message, handler);
+            for await (const message of messages) {
+              while (handling.size >= MOST_AT_ONCE) await Promise.race(handling);
+              this.#handle(message, handler, handling);
+            }
           } catch (error) {
             this.#trouble(`consuming ${durable}`, error);
           }
@@ -254,16 +290,17 @@ export class NatsBus implements Bus {
     return last;
   }
 
-  #handle(message: JsMsg, handler: (data: unknown) => Promise<void>): void {
+  #handle(message: JsMsg, handler: (mail: IncomingMail) => Promise<void>, beside: Set<Promise<void>>): void {
     const handling = Promise.resolve()
-      .then(() => handler(tryJson(message.string())))
+      .then(() => handler(incoming(message)))
       .then(
         () => {
           message.ack();
         },
         (error: unknown) => {
           this.#trouble(`handling ${message.subject}`, error);
-          message.nak(RETRY_MS);
+          // The longer the oftener it has failed: what fails for good must not keep the others busy.
+          message.nak(Math.min(RETRY_MS * 2 ** (message.info.deliveryCount - 1), LONGEST_RETRY_MS));
         },
       )
       .catch((error: unknown) => {
@@ -271,7 +308,11 @@ export class NatsBus implements Bus {
         this.#trouble(`acknowledging ${message.subject}`, error);
       });
     this.#handling.add(handling);
-    void handling.finally(() => this.#handling.delete(handling));
+    beside.add(handling);
+    void handling.finally(() => {
+      this.#handling.delete(handling);
+      beside.delete(handling);
+    });
   }
 
   async #ensure(stream: StreamShape): Promise<JetStreamManager> {
@@ -287,7 +328,7 @@ export class NatsBus implements Bus {
       name: stream.name,
       subjects: stream.subjects,
       storage: stream.storage,
-      retention: RetentionPolicy.Workqueue,
+      retention: stream.retention ?? RetentionPolicy.Workqueue,
       duplicate_window: DUPLICATE_WINDOW_MS * NANOS_PER_MS,
       max_age: MAX_AGE_MS * NANOS_PER_MS,
     });
@@ -323,6 +364,12 @@ export class NatsBus implements Bus {
 function isNobodyThere(error: unknown): boolean {
   const noResponders: string = ErrorCode.NoResponders;
   return error instanceof NatsError && error.code === noResponders;
+}
+
+function incoming(message: JsMsg): IncomingMail {
+  const { subject, redelivered } = message;
+  const text = message.string();
+  return { subject, text, data: tryJson(text), bytes: message.data.length, redelivered };
 }
 
 function tryJson(text: string): unknown {

@@ -32,3 +32,9 @@ export function parseJson(text: string): JsonValue {
     throw new InvalidInputError(`This is not JSON: ${brief(text, 60)}. ${error instanceof Error ? error.message : ""}`);
   }
 }
+
+export async function standardInput(): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString("utf8");
+}

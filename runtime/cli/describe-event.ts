@@ -10,13 +10,18 @@ const VIA = {
   reconcile: " (found by asking afterwards)",
   operator: " (by an operator's word)",
   timer: " (its time has come)",
+  message: " (a message came)",
+  undelivered: " (it could not be brought to anybody)",
+  withdrawn: " (not wanted any more)",
 } as const;
 
 /** One event in a sentence, for a terminal. */
 export function describeEvent(event: JournalEvent): string {
   switch (event.type) {
     case "run_started":
-      return `started by ${event.data.startedBy.id} with ${brief(event.data.input)}`;
+      return event.data.message
+        ? `started by a message from ${visible(event.data.message.from)}${on(event.data.message)}: ${brief(event.data.input)}`
+        : `started by ${event.data.startedBy.id} with ${brief(event.data.input)}`;
     case "attempt_started":
       return event.data.epoch === 1 ? `taken by ${event.data.worker}` : `taken up again by ${event.data.worker}`;
     case "node_finished":
@@ -29,6 +34,8 @@ export function describeEvent(event: JournalEvent): string {
       return `went on to ${brief(event.data.to)}`;
     case "superstep_finished":
       return `superstep ${String(event.data.step)} finished, changed ${Object.keys(event.data.changes).join(", ") || "nothing"}`;
+    case "snapshot_taken":
+      return `a snapshot of ${String(event.data.bytes)} bytes was taken after superstep ${String(event.data.step)}`;
     case "effect_recorded":
       return `${event.data.name} ${brief(event.data.input)} → ${outcome(event.data.outcome)}${verdict(event.data.verdict)}`;
     case "effect_refused":
@@ -37,6 +44,10 @@ export function describeEvent(event: JournalEvent): string {
       return `${event.data.name} ${brief(event.data.input)} waits for people${verdict(event.data.verdict)}`;
     case "effect_intended":
       return `${event.data.name} ${brief(event.data.input)} is about to be called${verdict(event.data.verdict)}`;
+    case "message_awaited":
+      return `waits for a message ${brief(event.data.input)}`;
+    case "message_received":
+      return `${event.data.kind} received from ${visible(event.data.from)}${on(event.data)}`;
     case "timer_set":
       return `sleeps until ${time(event.data.dueAt)}`;
     case "effect_retried":
@@ -52,7 +63,7 @@ export function describeEvent(event: JournalEvent): string {
     case "approval_decided":
       return `${effectNameOf(event.data.effect)} was ${event.data.outcome}${event.data.decisions.map((one) => `, ${visible(one.by.id)}: ${one.decision}${one.reason ? ` (${visible(one.reason)})` : ""}`).join("")}`;
     case "message_sent":
-      return `${event.data.kind} sent to ${event.data.to} on ${event.data.subject}`;
+      return `${event.data.kind} sent to ${event.data.to} on ${event.data.subject}${on(event.data)}`;
     case "run_parked":
       return `parked, waits for ${event.data.waits.map((wait) => wait.kind).join(", ")}`;
     case "cancel_requested":
@@ -68,6 +79,12 @@ export function describeEvent(event: JournalEvent): string {
     case "run_failed":
       return `failed: ${visible(event.data.error.message)}`;
   }
+}
+
+/** What a message was published on, and its queue, where it has them. */
+function on({ topic, key }: { readonly topic?: string | undefined; readonly key?: string | undefined }): string {
+  const parts = [...(topic === undefined ? [] : [`topic ${topic}`]), ...(key === undefined ? [] : [`key ${key}`])];
+  return parts.length === 0 ? "" : visible(` (${parts.join(", ")})`);
 }
 
 function outcome(of: { ok: true; value: unknown } | { ok: false; error: { message: string } }): string {

@@ -60,6 +60,11 @@ export function visible(text: string): string {
   );
 }
 
+/** The same on one line: what somebody else wrote must not look like a line of ours. */
+export function oneLine(text: string): string {
+  return visible(text).replaceAll("\n", "\\n").replaceAll("\t", "\\t");
+}
+
 /** A moment as people write it, in UTC. */
 export function time(at: number | null): string {
   return at === null ? "-" : new Date(at).toISOString().replace("T", " ").slice(0, 19);

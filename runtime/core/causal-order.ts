@@ -13,6 +13,7 @@ export interface PlacedEvent {
 export function causeOf(event: JournalEvent): { readonly run: string; readonly seq: number } | null {
   if (event.type === "run_started") return event.data.cause ?? null;
   if (event.type === "effect_finished") return event.data.child ?? null;
+  if (event.type === "message_received") return event.data.sender ?? null;
   return null;
 }
 

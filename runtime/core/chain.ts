@@ -45,16 +45,17 @@ export function eventHash(
 export type ChainFault = "missing" | "out_of_order" | "altered" | "payload_missing" | "head_mismatch";
 
 /**
- * Recomputes a run's chain, event by event.
+ * Recomputes a run's chain, event by event: all of it, or what comes after an event whose place and hash are given.
  *
  * @returns the first event that is not what was recorded, or null.
  */
 export function verifyChain(
   events: Iterable<StoredEvent>,
   head: { readonly seq: number; readonly hash: string },
+  after: { readonly seq: number; readonly hash: string } = { seq: 0, hash: GENESIS },
 ): { readonly seq: number; readonly fault: ChainFault } | null {
-  let prev = GENESIS;
-  let seq = 0;
+  let prev = after.hash;
+  let { seq } = after;
   for (const event of events) {
     seq++;
     if (event.seq !== seq) return { seq, fault: event.seq > seq ? "missing" : "out_of_order" };

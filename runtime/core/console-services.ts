@@ -2,6 +2,17 @@ import type { z } from "zod";
 import type { Cursor, JournalEvent } from "./events.ts";
 import type { Principal } from "./people.ts";
 import type {
+  DeadLetterDetails,
+  deadLettersQuery,
+  DeadLettersPage,
+  ListenerView,
+  publishBody,
+  Published,
+  quarantinedMessagesQuery,
+  QuarantinedMessagesPage,
+  QuarantinedMessageView,
+} from "./messages-protocol.ts";
+import type {
   AgentSummary,
   answerBody,
   approvalsQuery,
@@ -107,6 +118,29 @@ export interface ConsoleServices {
   restartRun(by: Principal, run: string, reason: string): Promise<SessionSummary>;
   /** How much waits for each agent. */
   queues(): Promise<readonly QueueView[]>;
+  /** The agents that listen to topics. */
+  listListeners(): Promise<readonly ListenerView[]>;
+  /**
+   * Publishes from outside. Throws `InvalidInputError` for what no message can carry, `ConflictError` if something
+   * else was published under the same id, an error with the code `QUEUE_FULL` if as much waits for a receiver as may:
+   * then nobody is sent anything. Under an id it may be repeated.
+   */
+  publish(
+    by: Principal,
+    topic: string,
+    message: z.output<typeof publishBody>,
+  ): Promise<{ readonly published: Published; readonly created: boolean }>;
+  /** Oldest first. */
+  listDeadLetters(query: z.output<typeof deadLettersQuery>): Promise<DeadLettersPage>;
+  getDeadLetter(deadLetter: string): Promise<DeadLetterDetails>;
+  /** Has a message tried once more. Throws `ConflictError` if that is no use, or somebody was faster, `ForbiddenError`. */
+  redriveDeadLetter(by: Principal, deadLetter: string, reason: string): Promise<DeadLetterDetails>;
+  /** Leaves a message undelivered for good. Throws `ConflictError` if somebody was faster, `ForbiddenError`. */
+  dropDeadLetter(by: Principal, deadLetter: string, reason: string): Promise<DeadLetterDetails>;
+  /** What came and was not believed, oldest first. */
+  listQuarantinedMessages(query: z.output<typeof quarantinedMessagesQuery>): Promise<QuarantinedMessagesPage>;
+  /** Says that a person has looked at it. Throws `ConflictError` if somebody was faster, `ForbiddenError`. */
+  dismissQuarantinedMessage(by: Principal, quarantined: string, reason: string): Promise<QuarantinedMessageView>;
   listAgents(): Promise<readonly AgentSummary[]>;
   /** Never throws: what is down is in the answer. */
   health(): Promise<Health>;

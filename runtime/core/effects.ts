@@ -13,7 +13,20 @@ export function isRepeatable(effect: EffectClass): boolean {
 }
 
 /** The kinds of calls out of a node execution that the journal records. */
-export const EFFECT_KINDS = ["tool", "ask", "memory", "model", "human", "timer", "clock", "random", "id"] as const;
+export const EFFECT_KINDS = [
+  "tool",
+  "ask",
+  "send",
+  "publish",
+  "receive",
+  "memory",
+  "model",
+  "human",
+  "timer",
+  "clock",
+  "random",
+  "id",
+] as const;
 export type EffectKind = (typeof EFFECT_KINDS)[number];
 
 /**

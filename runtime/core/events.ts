@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { MESSAGE_KINDS } from "./bus.ts";
 import { EFFECT_CLASSES, EFFECT_KINDS } from "./effects.ts";
 import type { JsonValue } from "./json.ts";
 import { actorSchema } from "./people.ts";
@@ -30,6 +31,23 @@ const eventRef = z.object({ run: z.string(), seq: z.int().positive(), hash: z.st
 
 const startCause = eventRef.extend({ message: z.string(), agent: z.string(), effect: z.string() });
 
+/** A message that goes one way, as its receiver has it on record. */
+const receivedMessage = z.object({
+  message: z.string(),
+  kind: z.enum(["send", "publish", "reply"]),
+  subject: z.string(),
+  from: z.string(),
+  to: z.string(),
+  /** The run that sent it, and the event that caused it; absent for a message from outside. */
+  sender: eventRef.optional(),
+  /** The message that a reply is about. */
+  re: z.string().optional(),
+  topic: z.string().optional(),
+  key: z.string().optional(),
+  sentAt: z.int(),
+  labels: z.array(z.string()).optional(),
+});
+
 /** What was proposed: the same fields in every event that first mentions an effect. */
 const proposal = {
   effect: z.string(),
@@ -52,6 +70,8 @@ const wait = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("timer"), effect: z.string(), dueAt: z.int() }),
   /** A call, or a node (`effect` is its key then), that failed and is tried again. */
   z.object({ kind: z.literal("retry"), effect: z.string(), dueAt: z.int() }),
+  /** A message. Without a time, for as long as it takes. */
+  z.object({ kind: z.literal("message"), effect: z.string(), filter: value.optional(), until: z.int().optional() }),
   /** A call that other calls keep from being made: as many as may be under way at once are. */
   z.object({ kind: z.literal("turn"), effect: z.string(), of: z.string(), dueAt: z.int() }),
 ]);
@@ -82,6 +102,12 @@ export const eventSchemas = {
     depth: z.int().nonnegative(),
     /** When the run has to have ended, at the latest. */
     deadline: z.int().optional(),
+    /** For a run that a message started which nobody waits to see answered. */
+    message: receivedMessage.optional(),
+    /** What is said of the data that it works with. */
+    labels: z.array(z.string()).optional(),
+    /** How many messages its session may send, where less than usual. */
+    budget: z.int().nonnegative().optional(),
   }),
   attempt_started: z.object({
     epoch: z.int().positive(),
@@ -117,6 +143,17 @@ export const eventSchemas = {
     /** Chains over every change of every channel of this graph: equal only if all were equal. */
     channels: z.string(),
   }),
+  /**
+   * What the run had come to right after the superstep before this event was written down apart, so that a later
+   * attempt need not come there step by step. What is stored only counts if it has this hash; without it nothing
+   * is lost.
+   */
+  snapshot_taken: z.object({
+    step: z.int(),
+    bytes: z.int().positive(),
+    /** SHA-256 over the stored text. */
+    hash: z.string(),
+  }),
   /** A call that changes nothing outside: proposal and end in one. */
   effect_recorded: z.object({ ...proposal, verdict: verdictSchema.optional(), outcome, ms: z.number() }),
   effect_refused: z.object({ ...proposal, verdict: verdictSchema }),
@@ -136,6 +173,9 @@ export const eventSchemas = {
     /** The run that will answer an ask. */
     child: z.string().optional(),
   }),
+  /** The run waits for a message that fits; with `dueAt`, until then at most. */
+  message_awaited: z.object({ ...proposal, dueAt: z.int().optional() }),
+  message_received: receivedMessage.extend({ effect: z.string() }),
   /** A call that ends by itself at a time: a sleep. */
   timer_set: z.object({ ...proposal, dueAt: z.int() }),
   /** A call failed and is made again from `dueAt` on, because its tool says so. */
@@ -149,16 +189,26 @@ export const eventSchemas = {
     ms: z.number(),
   }),
   /** A call whose end was not recorded is made once more, because its class allows it. */
-  effect_repeated: z.object({ effect: z.string(), why: z.enum(["crash", "operator"]) }),
+  effect_repeated: z.object({
+    effect: z.string(),
+    why: z.enum(["crash", "operator"]),
+    /** What the rules said when it was judged again, where it was. */
+    verdict: verdictSchema.optional(),
+  }),
   effect_finished: z.object({
     effect: z.string(),
     outcome,
     ms: z.number(),
-    via: z.enum(["call", "reconcile", "operator", "answer", "timer"]),
+    /** `undelivered`: an ask that could not be brought to anybody; `withdrawn`: one whose answer is not wanted any more. */
+    via: z.enum(["call", "reconcile", "operator", "answer", "timer", "message", "undelivered", "withdrawn"]),
+    /** Of a call that was tried again: what the rules said when it was judged again. */
+    verdict: verdictSchema.optional(),
     /** The mailbox message that carried the end, where one did. */
     message: z.string().optional(),
     /** For an answer: the answering run's last event. */
     child: eventRef.optional(),
+    /** For an answer: what is said of the data that the answering run worked with. */
+    labels: z.array(z.string()).optional(),
     /** The person who gave the end, where one did. */
     by: actorSchema.optional(),
   }),
@@ -185,12 +235,16 @@ export const eventSchemas = {
   }),
   message_sent: z.object({
     message: z.string(),
-    kind: z.enum(["ask", "answer"]),
+    kind: z.enum(MESSAGE_KINDS),
     subject: z.string(),
     from: z.string(),
     to: z.string(),
     effect: z.string().optional(),
+    /** The receiving run, where the sender knows it. */
     run: z.string().optional(),
+    re: z.string().optional(),
+    topic: z.string().optional(),
+    key: z.string().optional(),
   }),
   run_parked: z.object({ waits: z.array(wait) }),
   /** Somebody asked that the run end: from here on nothing new is called, and what was started is settled. */
@@ -234,6 +288,7 @@ export type Wait = z.infer<typeof wait>;
 export type ChannelChange = z.infer<typeof channelChange>;
 export type EventRef = z.infer<typeof eventRef>;
 export type StartCause = z.infer<typeof startCause>;
+export type ReceivedMessage = z.infer<typeof receivedMessage>;
 export type Proposal = Pick<
   EventData<"effect_recorded">,
   "effect" | "node" | "kind" | "name" | "version" | "class" | "fingerprint" | "nth" | "input"

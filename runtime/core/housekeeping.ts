@@ -11,14 +11,20 @@ export interface WorkerRow {
   readonly versions: ReadonlyMap<string, string>;
 }
 
+/** Who signs with a key (SPKI, PEM). A console has no agents: it passes on what people publish. */
+export interface WorkerKey {
+  readonly publicKey: string;
+  readonly agents: readonly string[];
+}
+
 /** What workers do for everybody beside their runs. All of it may be repeated, by any worker, at any time. */
 export interface Housekeeping {
   /** Makes known that a worker is there, and what it runs. */
   registerWorker(worker: WorkerRow): Promise<void>;
   workerSeen(worker: string): Promise<void>;
   workerGone(worker: string): Promise<void>;
-  /** The public key of a worker that is or was there, or null. */
-  workerKey(worker: string): Promise<string | null>;
+  /** The public key of a worker that is or was there, and the agents that it speaks for; or null. */
+  workerKey(worker: string): Promise<WorkerKey | null>;
   /**
    * Makes runs ready whose worker has not renewed its lease, apart from `except`, and counts it as a crash where the
    * worker gives no sign of life any more.
@@ -32,8 +38,8 @@ export interface Housekeeping {
   expireApprovals(): Promise<void>;
   /** A message has reached its receiver's run: it need not be sent again. */
   messageReceived(message: string): Promise<void>;
-  /** Messages that were sent a while ago and have reached nobody. */
-  unreceivedMessages(): Promise<readonly SignedEnvelope[]>;
+  /** Messages that were sent a while ago and have reached nobody, and the how-many-eth copy of each is to be sent. */
+  unreceivedMessages(): Promise<readonly { readonly message: SignedEnvelope; readonly copy: number }[]>;
   /** Keeps a rule set, so that its verdicts can be recomputed. */
   keepRuleSet(hash: string, content: string): Promise<void>;
 }

@@ -1,4 +1,4 @@
-import type { EventRef, JournalEvent, NewEvent, RunStatus, StartCause, Wait } from "./events.ts";
+import type { EventRef, JournalEvent, NewEvent, ReceivedMessage, RunStatus, StartCause, Wait } from "./events.ts";
 import type { SignedEnvelope } from "./bus.ts";
 import type { JsonValue } from "./json.ts";
 import type { Actor } from "./people.ts";
@@ -61,6 +61,19 @@ export type ViewWrite =
   /** The run ended: nobody need answer any more. */
   | { readonly view: "questions_voided" }
   | { readonly view: "message_out"; readonly message: SignedEnvelope }
+  /**
+   * The session sends so many messages more. Refuses the whole append where it may not: nobody knew when the call was
+   * judged that others of its runs would send the last ones.
+   */
+  | { readonly view: "budget_used"; readonly messages: number; readonly budget: number }
+  /** A message of the run's mailbox is in its events. Refuses the whole append if it was taken before. */
+  | { readonly view: "mail_taken"; readonly message: string }
+  /** The run ended: what lies in its mailbox goes back to its queue, or is a dead letter where it was for this run alone. */
+  | { readonly view: "mailbox_closed" }
+  /** An approval is not wanted any more. */
+  | { readonly view: "approval_voided"; readonly approval: string }
+  /** The run ended: nobody goes on from its snapshot any more. */
+  | { readonly view: "snapshot_dropped" }
   /** The run that asked has ended: what it asked for is not wanted any more. */
   | {
       readonly view: "child_cancelled";
@@ -109,6 +122,13 @@ export interface NewRun {
   readonly cause?: StartCause;
   /** When it has to have ended, at the latest (epoch ms). */
   readonly deadline?: number | null;
+  /** How long it may take from now on, by the database's clock. What comes first counts, this or the deadline. */
+  readonly timeoutMs?: number | undefined;
+  /** The message that starts it, where nobody waits for an answer. */
+  readonly message?: ReceivedMessage;
+  readonly labels?: readonly string[];
+  /** How many messages its session may send, where less than usual. */
+  readonly budget?: number | null;
 }
 
 /** Which runs a worker takes with regard to crashes: a run is suspected while nobody knows whether it crashed its worker. */
@@ -171,7 +191,7 @@ export interface Renewed {
 
 export interface MailboxMessage {
   readonly id: string;
-  readonly kind: "approval" | "answer" | "doubt" | "cancel" | "release" | "human";
+  readonly kind: "approval" | "answer" | "undelivered" | "doubt" | "cancel" | "release" | "human";
   readonly data: JsonValue;
 }
 

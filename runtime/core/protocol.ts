@@ -7,7 +7,7 @@ import { verdictSchema } from "./verdict.ts";
 /**
  * What the console's server and its pages say to each other, over HTTP and over the socket. Schemas
  * for what comes in, types for what goes out. Everything a tool or a model returned is plain JSON in
- * here and is shown as text.
+ * here and is shown as text. What is about messages is in `messages-protocol.ts`.
  *
  * | route | takes | gives |
  * | --- | --- | --- |
@@ -33,13 +33,21 @@ import { verdictSchema } from "./verdict.ts";
  * | `POST /api/runs/:id/release` | `reasonBody` | `RunView`, 202; 409 if it is not in quarantine |
  * | `POST /api/runs/:id/restart` | `reasonBody` | the new `SessionSummary`, 201; 409 if the run goes on by itself |
  * | `GET /api/queues` | | `{ queues: QueueView[] }` |
+ * | `GET /api/topics` | | `{ listeners: ListenerView[] }` |
+ * | `POST /api/topics/:topic` | `publishBody` | `Published`, 201; 200 if it had been published under its id before; 429 if a receiver's queue is full |
+ * | `GET /api/dead-letters` | `deadLettersQuery` | `DeadLettersPage`, oldest first |
+ * | `GET /api/dead-letters/:id` | | `DeadLetterDetails` |
+ * | `POST /api/dead-letters/:id/redrive` | `reasonBody` | `DeadLetterDetails`, 202; 409 if nobody could take it, or somebody was faster |
+ * | `POST /api/dead-letters/:id/drop` | `reasonBody` | `DeadLetterDetails`; 409 if somebody was faster |
+ * | `GET /api/quarantined-messages` | `quarantinedMessagesQuery` | `QuarantinedMessagesPage`, oldest first |
+ * | `POST /api/quarantined-messages/:id/dismiss` | `reasonBody` | `QuarantinedMessageView`; 409 if somebody was faster |
  * | `GET /api/agents` | | `{ agents: AgentSummary[] }` |
  * | `GET /api/health` | | `Health` |
  * | `GET /api/live` | upgrades to the socket | |
  */
 
 /** Any JSON. */
-const json = z.json() as unknown as z.ZodType<JsonValue>;
+export const json = z.json() as unknown as z.ZodType<JsonValue>;
 
 /** The version of the socket's messages. A client that speaks another one is told to reload. */
 export const PROTOCOL_VERSION = 1;
@@ -249,6 +257,9 @@ export type StuckReason = "no_worker" | "no_worker_for_version";
 export interface RunView extends RunSummary {
   /** The version of its agent that it began with; null before a worker has taken it. */
   readonly version: string | null;
+  readonly startedBy: z.infer<typeof actorSchema>;
+  /** The key whose messages it takes, one after the other, where a message has started it. */
+  readonly queue: string | null;
   /** How many workers have died with it since it last reached a wait or an end. */
   readonly crashes: number;
   readonly stuck: StuckReason | null;
@@ -275,8 +286,12 @@ export interface QueueView {
   readonly running: number;
   readonly parked: number;
   readonly quarantined: number;
-  /** Messages that have not reached a run of it. */
+  /** Messages that have reached no run of it, or lie in the mailbox of one that has not received them yet. */
   readonly messages: number;
+  /** How many ready runs and messages may wait before who sends more has to wait; null if no worker has said so yet. */
+  readonly limit: number | null;
+  /** Messages that are not tried any more, and that nobody has seen to. */
+  readonly deadLetters: number;
   /** How long the oldest ready run or message has waited, in milliseconds. */
   readonly lagMs: number;
   /** The versions of it that workers have now; none if no worker is there. */

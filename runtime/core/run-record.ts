@@ -14,6 +14,8 @@ interface BegunCall {
   readonly leftAt: number | null;
   /** From when on nothing of it can still arrive; null if no attempt has waited for that yet. */
   readonly settledAt: number | null;
+  /** People have approved it, and that is used up: it was, or may have been, called. */
+  readonly approved: boolean;
 }
 
 /** How far one effect has got, as the journal tells it. */
@@ -32,9 +34,15 @@ export type EffectRecord = { readonly proposal: Proposal; readonly firstSeq: num
       readonly resolution: EventData<"doubt_resolved"> | null;
     } & BegunCall)
   | { readonly status: "timed"; readonly dueAt: number }
-  | { readonly status: "retrying"; readonly failures: number; readonly dueAt: number }
+  | { readonly status: "awaiting"; readonly dueAt: number | null }
+  | { readonly status: "retrying"; readonly failures: number; readonly dueAt: number; readonly approved: boolean }
   | { readonly status: "refused"; readonly verdict: Verdict }
-  | { readonly status: "finished"; readonly outcome: EffectOutcome }
+  | {
+      readonly status: "finished";
+      readonly outcome: EffectOutcome;
+      /** An ask whose answer was not wanted any more. */
+      readonly withdrawn?: boolean;
+    }
 );
 
 export type DecidedApproval = EventData<"approval_decided">;
@@ -71,10 +79,16 @@ export interface RunRecord {
   readonly routes: Map<string, JsonValue>;
   /** The channels' hash after each superstep, by `graph:step`. */
   readonly supersteps: Map<string, string>;
+  /** The newest snapshot that was taken, whether it is still there or not. */
+  snapshot: { readonly step: number; readonly bytes: number } | null;
   /** Mailbox messages that are events already. */
   readonly messages: Set<string>;
   /** Set once somebody asked that the run end. */
   cancel: EventData<"cancel_requested"> | null;
+  /** What is said of the data that it works with. */
+  readonly labels: Set<string>;
+  /** True once it has sent a message that somebody may reply to. */
+  sent: boolean;
   attempts: number;
 }
 
@@ -93,8 +107,11 @@ export function emptyRecord(): RunRecord {
     ends: new Map(),
     routes: new Map(),
     supersteps: new Map(),
+    snapshot: null,
     messages: new Set(),
     cancel: null,
+    labels: new Set(),
+    sent: false,
     attempts: 0,
   };
 }
@@ -104,6 +121,7 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
   switch (event.type) {
     case "run_started":
       record.started = event.data;
+      for (const label of event.data.labels ?? []) record.labels.add(label);
       return;
     case "attempt_started":
       record.attempts++;
@@ -125,6 +143,9 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
       return;
     case "superstep_finished":
       record.supersteps.set(superstepKey(event.data.graph, event.data.step), event.data.channels);
+      return;
+    case "snapshot_taken":
+      record.snapshot = { step: event.data.step, bytes: event.data.bytes };
       return;
     case "effect_recorded":
       end(record, event.data.node, event.data.effect, {
@@ -160,12 +181,19 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
         id: event.data.id,
         leftAt: null,
         settledAt: null,
+        approved: event.data.approval !== undefined,
         child: event.data.child ?? null,
       });
       return;
     }
     case "timer_set":
       put(record, event.data.effect, { ...first(event), status: "timed", dueAt: event.data.dueAt });
+      return;
+    case "message_awaited":
+      put(record, event.data.effect, { ...first(event), status: "awaiting", dueAt: event.data.dueAt ?? null });
+      return;
+    case "message_received":
+      for (const label of event.data.labels ?? []) record.labels.add(label);
       return;
     case "effect_retried": {
       const before = record.effects.get(event.data.effect);
@@ -174,6 +202,7 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
         status: "retrying",
         failures: event.data.failures,
         dueAt: event.data.dueAt,
+        approved: isApproved(before),
       });
       return;
     }
@@ -187,6 +216,7 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
           id: before.id,
           leftAt: null,
           settledAt: null,
+          approved: before.approved,
           child: null,
         });
       }
@@ -199,8 +229,10 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
           ...begun(before),
           status: "finished",
           outcome: event.data.outcome,
+          ...(event.data.via === "withdrawn" ? { withdrawn: true } : {}),
         });
       }
+      for (const label of event.data.labels ?? []) record.labels.add(label);
       if (event.data.message !== undefined) record.messages.add(event.data.message);
       return;
     }
@@ -213,6 +245,7 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
           id: before.id,
           leftAt: before.leftAt,
           settledAt: before.settledAt,
+          approved: before.approved,
           reason: event.data.reason,
           resolution: null,
         });
@@ -234,6 +267,8 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
       return;
     }
     case "message_sent":
+      // What is sent one way may be replied to.
+      if (event.data.kind !== "ask" && event.data.kind !== "answer") record.sent = true;
       return;
     case "run_parked":
       record.status = "parked";
@@ -304,6 +339,10 @@ function begun({ proposal, firstSeq, firstAt }: EffectRecord): {
   return { proposal, firstSeq, firstAt };
 }
 
+function isApproved(before: EffectRecord | undefined): boolean {
+  return before !== undefined && "approved" in before && before.approved;
+}
+
 function put(record: RunRecord, effect: string, recorded: EffectRecord): void {
   record.effects.set(effect, recorded);
   if (recorded.status === "finished" || recorded.status === "refused") record.open.delete(effect);
@@ -338,7 +377,7 @@ function forgetFailed(record: RunRecord, retried: string): void {
     record.ends.set(node, []);
     for (const effect of ends) {
       const ended = record.effects.get(effect);
-      if (ended?.status === "finished" && !ended.outcome.ok && isRepeatable(ended.proposal.class)) {
+      if (ended?.status === "finished" && !ended.outcome.ok && !ended.withdrawn && isRepeatable(ended.proposal.class)) {
         record.effects.delete(effect);
         record.forgotten.set(effect, (record.forgotten.get(effect) ?? 0) + 1);
       } else kept.add(effect);
@@ -354,6 +393,17 @@ export const INSIDE_SIGN = "|";
 /** True for the key of a node execution inside another one. */
 export function isInside(node: string, outer: string): boolean {
   return node.startsWith(outer + INSIDE_SIGN) || node.startsWith(outer + GRAPH_SIGN);
+}
+
+/** True for the nodes of a graph inside a node that has finished: they do not run again. */
+export function isInsideFinished(record: RunRecord, node: string): boolean {
+  for (let end = node.lastIndexOf(INSIDE_SIGN); end !== -1; end = node.lastIndexOf(INSIDE_SIGN, end - 1)) {
+    const enclosing = node.slice(0, end);
+    // What stands behind the sign tells apart the graphs inside one node.
+    const sign = enclosing.lastIndexOf(GRAPH_SIGN);
+    if (record.nodes.has(enclosing) || (sign !== -1 && record.nodes.has(enclosing.slice(0, sign)))) return true;
+  }
+  return false;
 }
 
 function end(record: RunRecord, node: string, effect: string, ended: EffectRecord): void {

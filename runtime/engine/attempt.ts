@@ -7,7 +7,9 @@ import type { Appended, AppendOptions, Claim, Journal, RunHead, ViewWrite } from
 import type { Judge } from "../core/judge.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Actor } from "../core/people.ts";
-import { applyEvent, emptyRecord, type RunRecord } from "../core/run-record.ts";
+import type { Messages } from "../core/messages.ts";
+import { applyEvent, type RunRecord } from "../core/run-record.ts";
+import type { Snapshots } from "../core/snapshots.ts";
 import type { Turn, Turns } from "../core/turns.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Call } from "./call.ts";
@@ -19,11 +21,15 @@ import { frontierOf, type BegunNode, type Frontier } from "./frontier.ts";
 import { takeOver } from "./incoming.ts";
 import type { OpenCallTool } from "./investigate.ts";
 import type { Mailer } from "./mailer.ts";
+import { MailReader } from "./mail-reader.ts";
 import { NodeExecution } from "./node-execution.ts";
 import { LONGEST_TIMER_MS } from "./longest-timer.ts";
 import { OpenCalls } from "./open-calls.ts";
+import { Outbound } from "./outbound.ts";
 import { answerOf } from "./outgoing.ts";
 import { recordableError } from "./recordable-error.ts";
+import type { GraphPoint } from "./snapshot-text.ts";
+import { openRecord, type Opened, type SnapshotTaker } from "./snapshots.ts";
 import type { CallOwner } from "./within-time.ts";
 
 export interface Limits {
@@ -32,8 +38,12 @@ export interface Limits {
   readonly replayStallMs: number;
   /** How many asks may stand above a run: a bound on agents that ask each other in a circle. */
   readonly maxDepth: number;
+  /** How many messages a session may send: a bound on agents that keep each other busy. */
+  readonly maxMessages: number;
   /** LangGraph's bound on supersteps. */
   readonly maxSupersteps: number;
+  /** How many supersteps are between two snapshots of a run, at least: more where its state is large. */
+  readonly snapshotEvery: number;
   /** How long a node's code may do nothing that can be seen: neither call anything nor end. */
   readonly nodeIdleMs: number;
 }
@@ -42,16 +52,20 @@ export const DEFAULT_LIMITS: Limits = {
   leaseMs: 15_000,
   replayStallMs: 30_000,
   maxDepth: 16,
+  maxMessages: 10_000,
   maxSupersteps: 100_000,
+  snapshotEvery: 100,
   nodeIdleMs: 1_800_000,
 };
 
 /** What an attempt works with. */
 export interface AttemptServices {
   readonly journal: Journal;
+  readonly snapshots: Snapshots;
   readonly judge: Judge;
   readonly mailer: Mailer;
   readonly turns: Turns;
+  readonly messages: Messages;
   readonly clock: Clock;
   readonly worker: string;
   readonly limits: Limits;
@@ -65,6 +79,8 @@ export interface AttemptServices {
 export interface Runnable {
   /** Runs the graph; resolves with the run's encoded output, or with undefined where it was interrupted. */
   invoke(input: unknown, attempt: Attempt): Promise<JsonValue | undefined>;
+  /** What a snapshot of the graph's state depends on; null where its state cannot be stored so that it comes back the same. */
+  readonly shape: string | null;
   /** What is needed to find out what became of a call that the graph made; undefined if the tool is gone. */
   openCallTool(proposal: Proposal): OpenCallTool | undefined;
 }
@@ -87,8 +103,14 @@ export class Attempt {
   readonly record: RunRecord;
   readonly clock: Clock;
   readonly limits: Limits;
+  readonly mail: MailReader;
+  readonly outbound: Outbound;
+  /** Where the graph goes on, of which a snapshot was kept; null: it comes there from the start. */
+  readonly from: GraphPoint | null;
+  readonly #snapshots: SnapshotTaker;
   readonly #services: AttemptServices;
   readonly #executions = new Set<NodeExecution>();
+  readonly #labels = new Set<string>();
   /** One for each call under way. */
   readonly #calls = new Set<AbortController>();
   readonly #lookups = new Set<AbortController>();
@@ -109,11 +131,13 @@ export class Attempt {
   #lastAppend: Promise<unknown> = Promise.resolve();
   #input: { readonly value: unknown } | null = null;
 
-  constructor(claim: Claim, record: RunRecord, services: AttemptServices) {
+  private constructor(claim: Claim, { record, from, snapshots }: Opened, services: AttemptServices) {
     this.head = claim.head;
     this.startedBy = claim.startedBy;
     this.depth = claim.depth;
     this.record = record;
+    this.from = from;
+    this.#snapshots = snapshots;
     this.clock = services.clock;
     this.limits = services.limits;
     this.#services = services;
@@ -121,26 +145,27 @@ export class Attempt {
     this.#claimedAt = claim.claimedAt;
     this.#version = claim.version;
     this.#aborted.promise.catch(() => undefined);
+    for (const label of record.labels) this.#labels.add(label);
+    this.outbound = new Outbound(services.messages, claim.head.session);
+    this.mail = new MailReader(services.messages, services.mailer, claim.head.run);
   }
 
   /**
-   * Reads the run's journal and takes it into a record.
+   * Reads the run's journal, from its newest snapshot on, and takes it into a record.
    *
+   * @param agent null where this worker does not have it
    * @throws {@link RecordIncompleteError} if the journal does not reach as far as the run's row says: acting on
    *   a part of the record could repeat what the rest of it did.
    */
-  static async open(claim: Claim, services: AttemptServices): Promise<Attempt> {
-    const record = emptyRecord();
-    const events = await services.journal.read(claim.head.run);
-    for (const event of events) applyEvent(record, event);
-    const last = events.at(-1);
-    if (last?.seq !== claim.head.seq || last.hash !== claim.head.hash || events.length !== claim.head.seq) {
+  static async open(claim: Claim, services: AttemptServices, agent: Pick<Runnable, "shape"> | null): Promise<Attempt> {
+    const opened = await openRecord(claim, services, agent?.shape ?? null);
+    if (!opened) {
       throw new RecordIncompleteError(
         `The record of the run ${claim.head.run} does not end where it should (event ${String(claim.head.seq)}), so the run does not go on. "npx signalbox audit verify ${claim.head.session}" names the first event that is wrong.`,
         { details: { run: claim.head.run, seq: claim.head.seq } },
       );
     }
-    return new Attempt(claim, record, services);
+    return new Attempt(claim, opened, services);
   }
 
   /**
@@ -149,6 +174,29 @@ export class Attempt {
    */
   now(): number {
     return this.#claimedAt.epochMs + this.clock.monotonicMs() - this.#claimedAt.monotonicMs;
+  }
+
+  /** What is said of the data that the run works with: of what it was started with, and of what it has received. */
+  get labels(): readonly string[] {
+    return [...this.#labels].sort();
+  }
+
+  #label(labels: readonly string[] = []): void {
+    for (const label of labels) this.#labels.add(label);
+  }
+
+  get messages(): Messages {
+    return this.#services.messages;
+  }
+
+  /** The key of the queue whose messages come to this run; null if there is none. */
+  get queue(): string | null {
+    return this.record.started?.message?.key ?? null;
+  }
+
+  /** The runs that have been asked and have not answered, by the effect that asked them. */
+  get children(): ReadonlyMap<string, string> {
+    return this.#open?.children ?? new Map();
   }
 
   get turns(): Turns {
@@ -179,6 +227,12 @@ export class Attempt {
     this.#calls.delete(controller);
   }
 
+  /** Nobody needs to act: what became of the call, the call itself says. */
+  listenerFailed(error: unknown): void {
+    const run = { run: this.head.run };
+    this.#services.onTrouble("a listener of a call's abort signal threw", recordableError(error), run);
+  }
+
   /** Finding out what became of a call goes on when the run is stopped: only the end of the attempt cuts it off. */
   readonly lookups: CallOwner = {
     beginCall: () => {
@@ -189,6 +243,9 @@ export class Attempt {
     },
     endCall: (controller) => {
       this.#lookups.delete(controller);
+    },
+    listenerFailed: (error) => {
+      this.listenerFailed(error);
     },
   };
 
@@ -222,6 +279,11 @@ export class Attempt {
     return null;
   }
 
+  /** True while the code of another node is at work: it may still come to what this one waits for. */
+  isBusyBeside(one: NodeExecution): boolean {
+    return [...this.#executions].some((other) => other !== one && !other.abandoned && !other.occupied);
+  }
+
   /** Resolves once the graph has come as far as the record: every unfinished node execution of it has begun again. */
   get allBegun(): Promise<undefined> {
     return this.#allBegun.promise;
@@ -240,11 +302,25 @@ export class Attempt {
 
   append(events: readonly NewEvent[], options?: AppendOptions): Appended {
     const appended = this.#services.journal.append(this.head, events, options);
-    for (const event of appended.events) this.#open?.follow(event, this.now());
+    for (const event of appended.events) {
+      this.#open?.follow(event, this.now());
+      if (event.type === "message_received") this.#label(event.data.labels);
+      this.#snapshots.follow(event);
+    }
     this.#lastAppend = appended.durable.catch((error: unknown) => {
       this.abort(error);
     });
     return appended;
+  }
+
+  /** A superstep of the run's own graph has just been recorded: a moment for a snapshot. */
+  reached(point: GraphPoint): void {
+    if (this.over || this.stopping) return;
+    this.#snapshots.offer(point, async (event) => {
+      const { events, durable } = this.append([event]);
+      await durable;
+      return events[0]?.seq ?? 0;
+    });
   }
 
   /**
@@ -316,14 +392,26 @@ export class Attempt {
     this.#stopped.resolve(undefined);
   }
 
+  /** It may be the turn of a call that waits for it: calls that do ask again. */
+  nudge(): void {
+    for (const execution of this.#executions) execution.nudge();
+  }
+
   /** Looks whether somebody has cancelled the run while it is under way; all else can wait for the next attempt. */
   async lookForCancel(): Promise<void> {
-    if (this.over || this.#stop) return;
+    // Before its first event the attempt has not looked itself yet, and will.
+    if (this.over || this.#stop || this.#open === null) return;
     const { messages, upTo } = await this.#services.journal.mailbox(this.head.run);
-    const cancels = messages.filter(({ kind }) => kind === "cancel");
+    const fresh = messages.filter(({ id }) => !this.record.messages.has(id));
+    // Only that it was woken: if that is not what it waits for just now, it is ready again as soon as it parks.
+    if (fresh.length === 0) {
+      this.nudge();
+      return;
+    }
+    const cancels = fresh.filter(({ kind }) => kind === "cancel");
     const { events } = takeOver(this.record, cancels);
-    // What else there is makes the run ready as soon as it parks.
-    if (cancels.length === messages.length) this.#mailboxTaken = upTo;
+    // What else there is, or was to be looked at elsewhere, makes the run ready as soon as it parks.
+    if (cancels.length === fresh.length && upTo - this.#mailboxTaken === fresh.length) this.#mailboxTaken = upTo;
     for (const event of events) {
       if (event.type !== "cancel_requested" || this.#isOver() || this.#isStopping()) continue;
       for (const placed of this.append([event]).events) applyEvent(this.record, placed);
@@ -464,10 +552,7 @@ export class Attempt {
 
   async #park(waits: readonly Wait[]): Promise<RunStatus> {
     const deadline = this.#stop ? undefined : this.record.started?.deadline;
-    const timers = [
-      ...waits.flatMap((wait) => ("dueAt" in wait ? [wait.dueAt] : [])),
-      ...(deadline === undefined ? [] : [deadline]),
-    ];
+    const timers = [...waits.flatMap((wait) => timeOf(wait) ?? []), ...(deadline === undefined ? [] : [deadline])];
     this.#over = true;
     return this.#services.journal.append(this.head, [{ type: "run_parked", data: { waits: [...waits] } }], {
       status: "parked",
@@ -480,6 +565,7 @@ export class Attempt {
   /** Records the end, answers whoever asked, and voids what people need not decide or answer any more. */
   async #end(status: "finished" | "failed" | "cancelled", last: NewEvent, outcome: EffectOutcome): Promise<RunStatus> {
     this.#over = true;
+    await this.#snapshots.kept;
     const answer = answerOf(this, outcome);
     const sent: SignedEnvelope[] = [];
     // The answer before the last event, because nothing follows the end of a run.
@@ -491,6 +577,7 @@ export class Attempt {
         if (answer) sent.push(answer.message(end));
         return [
           ...(this.#open && end ? leftBehind(this, this.#open, end) : []),
+          ...(this.#snapshots.taken ? [{ view: "snapshot_dropped" } as const] : []),
           ...sent.map((message): ViewWrite => ({ view: "message_out", message })),
         ];
       },
@@ -498,4 +585,10 @@ export class Attempt {
     this.#services.mailer.send(sent);
     return reached;
   }
+}
+
+/** When a wait is over by itself. */
+function timeOf(wait: Wait): number | undefined {
+  if (wait.kind === "message") return wait.until;
+  return "dueAt" in wait ? wait.dueAt : undefined;
 }

@@ -29,6 +29,8 @@ export interface Call {
   readonly retry?: Retry;
   /** At most so many such calls at once, on all workers together. */
   readonly concurrency?: number;
+  /** For a message that goes one way: what it is, and for whom. */
+  readonly message?: OneWay;
   /** Told, before anything else happens, which effect of its node execution this call is. */
   readonly proposed?: (proposal: Proposal) => void;
   /** Makes the call; what it resolves with must be recordable. */
@@ -37,6 +39,12 @@ export interface Call {
   /** Checks a result that was not given by the call itself, but by a person. */
   readonly output?: (value: unknown) => unknown;
 }
+
+/** A message that goes one way: its body is the call's input. */
+export type OneWay =
+  | { readonly kind: "send"; readonly to: string; readonly key?: string }
+  | { readonly kind: "publish"; readonly topic: string; readonly key: string }
+  | { readonly kind: "reply"; readonly to: string; readonly run: string; readonly re: string };
 
 /** How often, and how long after a failure, a call is made again. */
 export interface Retry {

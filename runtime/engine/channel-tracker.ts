@@ -1,4 +1,9 @@
-import type { Checkpoint, CheckpointMetadata, CheckpointTuple } from "@langchain/langgraph";
+import {
+  GraphRecursionError,
+  type Checkpoint,
+  type CheckpointMetadata,
+  type CheckpointTuple,
+} from "@langchain/langgraph";
 import type { RunnableConfig } from "@langchain/core/runnables";
 import { canonicalJson, sha256 } from "../core/canonical.ts";
 import type { ChannelChange } from "../core/events.ts";
@@ -8,6 +13,7 @@ import type { Attempt } from "./attempt.ts";
 import { encode } from "./codec.ts";
 import { NonDeterminismError } from "./errors.ts";
 import type { AttemptGraphs } from "./graph-scope.ts";
+import type { GraphPoint } from "./snapshot-text.ts";
 
 /** A channel as it was after the superstep before. */
 interface Seen {
@@ -36,6 +42,7 @@ export class ChannelTracker {
   #writes: { readonly node: string; readonly update: Readonly<Record<string, unknown>> }[] = [];
   readonly #channels = new Map<string, Seen>();
   #hash = NO_CHANNELS;
+  #limit = Infinity;
   #ended = false;
   #tuple: CheckpointTuple | undefined;
 
@@ -54,6 +61,21 @@ export class ChannelTracker {
     return this.#tuple;
   }
 
+  /**
+   * Goes on from where a snapshot was taken, as if it had followed the graph there.
+   *
+   * @param limit the superstep at which LangGraph would have stopped: it counts them from where it goes on
+   */
+  restore(config: RunnableConfig, { step, channels, checkpoint }: GraphPoint, limit: number): void {
+    this.#limit = limit;
+    this.#assertWithin(step);
+    this.#tuple = { config, checkpoint, metadata: { source: "loop", step, parents: {} } };
+    this.#hash = channels;
+    for (const channel of this.#stateChannels) {
+      if (channel in checkpoint.channel_values) this.#channels.set(channel, seenOf(checkpoint, channel));
+    }
+  }
+
   /** A node execution has ended with this update, live or from the record. */
   wrote(node: string, update: unknown): void {
     const plain = plainUpdate(update);
@@ -65,12 +87,17 @@ export class ChannelTracker {
     if (this.#ended || this.#graphs.attempt.over) return;
     this.#tuple = { config, checkpoint, metadata };
     try {
-      this.#record(checkpoint, metadata.step);
+      this.#record(checkpoint, metadata);
     } catch (error) {
       // Code that runs this graph inside a node might catch it and go on from a state that is not the recorded one.
       if (error instanceof NonDeterminismError) this.#graphs.endWith(error);
       throw error;
     }
+    this.#assertWithin(metadata.step);
+  }
+
+  #assertWithin(step: number): void {
+    if (step >= this.#limit) throw new GraphRecursionError(`The graph has made ${String(step)} supersteps.`);
   }
 
   /** The graph has ended: LangGraph may come back for a while, but not for the record. */
@@ -79,9 +106,9 @@ export class ChannelTracker {
     this.#tuple = undefined;
   }
 
-  #record(checkpoint: Checkpoint, step: number): void {
+  #record(checkpoint: Checkpoint, { step, source }: CheckpointMetadata): void {
     const { attempt } = this.#graphs;
-    const { channel_values: values, channel_versions: versions } = checkpoint;
+    const { channel_values: values } = checkpoint;
     const writes = this.#writes.sort((a, b) => (a.node < b.node ? -1 : 1));
     this.#writes = [];
     // Only the run's own input is in the record by itself, to be referred to.
@@ -93,7 +120,7 @@ export class ChannelTracker {
       if (!(channel in values)) continue;
       const value = values[channel];
       const before = this.#channels.get(channel);
-      const seen: Seen = { value, length: Array.isArray(value) ? value.length : -1, version: versions[channel] };
+      const seen = seenOf(checkpoint, channel);
       if (before && isUnchanged(before, seen)) {
         if (before.length !== seen.length) throw changedInPlace(attempt, channel);
         continue;
@@ -113,10 +140,24 @@ export class ChannelTracker {
     const recorded = attempt.record.supersteps.get(superstepKey(graph, step));
     if (recorded === undefined) {
       attempt.append([{ type: "superstep_finished", data: { graph, step, changes, channels: this.#hash } }]);
+      if (graph === "" && source === "loop") this.#offerSnapshot(checkpoint, step);
     } else if (recorded !== this.#hash) {
       throw stateDiffers(attempt, graph, step);
     }
   }
+
+  #offerSnapshot(checkpoint: Checkpoint, step: number): void {
+    // A channel that had a value once and has none now is compared with that value when it has one again.
+    // And one that holds undefined would hold nothing when it comes back.
+    const values = checkpoint.channel_values;
+    for (const channel of this.#channels.keys()) if (values[channel] === undefined) return;
+    this.#graphs.attempt.reached({ step, channels: this.#hash, checkpoint });
+  }
+}
+
+function seenOf({ channel_values: values, channel_versions: versions }: Checkpoint, channel: string): Seen {
+  const value = values[channel];
+  return { value, length: Array.isArray(value) ? value.length : -1, version: versions[channel] };
 }
 
 function stateDiffers(attempt: Attempt, graph: string, step: number): NonDeterminismError {

@@ -34,6 +34,7 @@ export function compileAgent(agent: Agent, services: HandleServices): CompiledAg
   const bound = compiled.config?.recursionLimit ?? Infinity;
   return {
     agent,
+    shape: graph.shape,
     version: agent.version ?? agentVersionOf(agent, builderOf(agent, given)),
     openCallTool: ({ name, input }) => openCallTool(agent, name, input),
     async invoke(input, attempt) {
@@ -44,12 +45,19 @@ export function compileAgent(agent: Agent, services: HandleServices): CompiledAg
         scope.channels.end();
       });
       const recursionLimit = Math.min(bound, attempt.limits.maxSupersteps);
+      const thread = { thread_id: `${attempt.head.run}/${String(attempt.head.epoch)}` };
+      const { from } = attempt;
       try {
-        const identified = withMessageIds(input, messageChannels, [attempt.head.run, "input"]);
+        if (from) {
+          const place = { ...thread, checkpoint_ns: "", checkpoint_id: from.checkpoint.id };
+          scope.channels.restore({ configurable: place }, from, recursionLimit);
+        }
+        // Without an input, LangGraph goes on from the checkpoint that it is given.
+        const identified = from ? null : withMessageIds(input, messageChannels, [attempt.head.run, "input"]);
         // Whatever led here may itself have been code in a node; this run's nodes are inside none.
         const state = await currentPlace.run(undefined, () =>
           compiled.invoke(identified, {
-            configurable: { thread_id: `${attempt.head.run}/${String(attempt.head.epoch)}`, [SCOPE]: scope },
+            configurable: { ...thread, [SCOPE]: scope },
             recursionLimit,
             durability: "sync",
           }),

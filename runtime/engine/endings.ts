@@ -30,6 +30,7 @@ export function leftBehind(attempt: Attempt, open: OpenCalls, end: JournalEvent)
   return [
     ...(asked.approval ? [{ view: "approvals_voided" } as const] : []),
     ...(asked.question ? [{ view: "questions_voided" } as const] : []),
+    ...(open.mayHaveMail ? [{ view: "mailbox_closed" } as const] : []),
     ...[...open.children].map(([effect, child]): ViewWrite => {
       const ask = askIds(attempt, effect).message;
       return { view: "child_cancelled", child, ask, by, reason, cause: { run, seq, hash } };

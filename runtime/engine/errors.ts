@@ -1,4 +1,5 @@
 import { SignalboxError, type ErrorOptions, type ErrorRecord } from "../core/errors.ts";
+import type { QuarantineReason } from "../core/messages.ts";
 import type { Verdict } from "../core/verdict.ts";
 
 /**
@@ -71,6 +72,11 @@ export class CallGivenUpError extends SignalboxError {
 /** A call had been started when its run failed; it turned out that it did not happen, and it is not made again. */
 export class CallNotMadeError extends SignalboxError {
   static override readonly code = "CALL_NOT_MADE";
+}
+
+/** An idempotent call was cut off because its run or its node ended: it may have happened, and may be made again. */
+export class CallCutOffError extends SignalboxError {
+  static override readonly code = "CALL_CUT_OFF";
 }
 
 /** A node took longer than it may. Its calls were cut off, and what became of them is found out. */
@@ -163,6 +169,22 @@ export class WorkerStoppingError extends SignalboxError {
 /** A message from NATS is not what it should be; it was set aside. */
 export class BadMessageError extends SignalboxError {
   static override readonly code = "BAD_MESSAGE";
+  readonly reason: QuarantineReason;
+
+  constructor(reason: QuarantineReason, detail: string) {
+    super(`A message was set aside (${reason}): ${detail}`, { details: { reason } });
+    this.reason = reason;
+  }
+}
+
+/** An ask whose answer is not wanted any more: another agent has answered first. */
+export class AskWithdrawnError extends SignalboxError {
+  static override readonly code = "ASK_WITHDRAWN";
+}
+
+/** An ask that could not be brought to anybody. */
+export class UndeliverableError extends SignalboxError {
+  static override readonly code = "UNDELIVERABLE";
 }
 
 export type { ErrorOptions };

@@ -1,5 +1,5 @@
 import { isRepeatable } from "../core/effects.ts";
-import { GRAPH_SIGN, isInside, type RunRecord } from "../core/run-record.ts";
+import { isInside, isInsideFinished, type RunRecord } from "../core/run-record.ts";
 import { isInterrupt } from "./interrupt-key.ts";
 import type { RecordedCalls } from "./node-execution.ts";
 
@@ -50,14 +50,3 @@ export function frontierOf(record: RunRecord): Frontier {
 }
 
 const NONE: ReadonlySet<string> = new Set();
-
-/** True for the nodes of a graph inside a node that has finished. */
-function isInsideFinished(record: RunRecord, node: string): boolean {
-  for (let end = node.lastIndexOf("|"); end !== -1; end = node.lastIndexOf("|", end - 1)) {
-    const enclosing = node.slice(0, end);
-    // What stands behind the sign tells apart the graphs inside one node.
-    const sign = enclosing.lastIndexOf(GRAPH_SIGN);
-    if (record.nodes.has(enclosing) || (sign !== -1 && record.nodes.has(enclosing.slice(0, sign)))) return true;
-  }
-  return false;
-}

@@ -9,6 +9,8 @@ import { CallRefusedError, EffectOutsideNodeError, InterruptCaughtError } from "
 import { goOnHeld, hold } from "./held-call.ts";
 import { goOnDoubted, goOnIntended, goOnRetrying, intend, makeRead, refuse, sleep, type Passed } from "./make-call.ts";
 import { currentExecution, type NodeExecution } from "./node-execution.ts";
+import { receive } from "./receive-call.ts";
+import { endUnwanted } from "./withdraw.ts";
 
 /**
  * The one place that every call out of a node passes: recorded results are given back, new calls are
@@ -42,6 +44,7 @@ export function passProposal(execution: NodeExecution, call: Call, proposal: Pro
       // The run only ends: what its code still asks for is not heard.
       if (execution.attempt.stopping) return execution.hang();
       try {
+        if (execution.isUnwanted(proposal.effect)) return endUnwanted(execution, proposal, recorded);
         return await goOn(execution, call, proposal, recorded);
       } catch (error) {
         // Not an end of this call but of this attempt (the lease or the database is gone): the agent's code
@@ -81,9 +84,13 @@ function goOn(
 ): Promise<Passed> {
   switch (recorded?.status) {
     case undefined:
-      return call.kind === "timer" ? sleep(execution, call, proposal, undefined) : propose(execution, call, proposal);
+      if (call.kind === "timer") return sleep(execution, call, proposal, undefined);
+      if (call.kind === "receive") return receive(execution, call, proposal, undefined);
+      return propose(execution, call, proposal);
     case "timed":
       return sleep(execution, call, proposal, recorded);
+    case "awaiting":
+      return receive(execution, call, proposal, recorded);
     case "retrying":
       return goOnRetrying(execution, call, recorded);
     case "held":
@@ -112,11 +119,12 @@ async function propose(execution: NodeExecution, call: Call, proposal: Proposal)
 
 function judgeNew(attempt: Attempt, call: Call): Verdict {
   const verdict = attempt.judge(call, false);
-  if (call.kind !== "ask" || attempt.depth < attempt.limits.maxDepth) return verdict;
+  const starts = call.kind === "ask" || (call.message !== undefined && call.message.kind !== "reply");
+  if (!starts || attempt.depth < attempt.limits.maxDepth) return verdict;
   return {
     ...verdict,
     decision: "deny",
-    reason: `${String(attempt.limits.maxDepth)} asks already stand above this run: agents seem to ask each other in a circle.`,
+    reason: `${String(attempt.limits.maxDepth)} asks and messages already stand above this run: agents seem to call each other in a circle.`,
     fault: "too_deep",
   };
 }

@@ -175,7 +175,8 @@ function theScopeOf(config: RunnableConfig): GraphScope {
 }
 
 /** The config that a node's code is given: what it writes past its result would be in no record. */
-function forBody(config: RunnableConfig): RunnableConfig {
+function forBody(given: RunnableConfig): RunnableConfig {
+  const config = withoutResuming(given);
   const send = config.configurable?.["__pregel_send"] as ((writes: readonly [string, unknown][]) => void) | undefined;
   if (!send) return config;
   const guarded = (writes: readonly [string, unknown][]): void => {
@@ -189,6 +190,13 @@ function forBody(config: RunnableConfig): RunnableConfig {
     send(writes);
   };
   return { ...config, configurable: { ...config.configurable, __pregel_send: guarded } };
+}
+
+/** That the graph goes on from a snapshot is nothing that a graph inside a node may notice. */
+function withoutResuming(config: RunnableConfig): RunnableConfig {
+  if (config.configurable?.["__pregel_resuming"] !== true) return config;
+  const { __pregel_resuming: _, ...configurable } = config.configurable;
+  return { ...config, configurable };
 }
 
 /** A command that a graph inside the node sent to the graph around it is what the node returns. */

@@ -4,6 +4,7 @@ import { GovernedNode, GovernedRoute } from "./governed.ts";
 import { changed, isPregel, type Builder, type NodeOptions, type NodeSpec, type Pregel } from "./graph-shape.ts";
 import { isMessageChannel } from "./message-ids.ts";
 import type { NodePolicy } from "./node-policy.ts";
+import { snapshotShape } from "./snapshot-shape.ts";
 import { SuperstepSaver } from "./superstep-saver.ts";
 
 /** What LangGraph would do around a node without telling anybody, and what to do instead. */
@@ -29,6 +30,8 @@ export interface GovernedGraph {
   readonly channels: ReadonlySet<string>;
   /** Those of them that LangGraph's message reducer keeps. */
   readonly messageChannels: ReadonlySet<string>;
+  /** See {@link snapshotShape}. */
+  readonly shape: string | null;
 }
 
 /**
@@ -123,7 +126,8 @@ export class Governor {
       if (original.config) compiled.config = original.config;
       compiled.streamTransformers = original.streamTransformers;
     }
-    return { compiled, channels: new Set(channels), messageChannels };
+    const shape = snapshotShape(compiled, new Set(channels));
+    return { compiled, channels: new Set(channels), messageChannels, shape };
   }
 
   #policyOf(node: string, { retryPolicy, timeout }: NodeOptions): NodePolicy {

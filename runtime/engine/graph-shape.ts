@@ -48,6 +48,8 @@ export type StreamIterator = (this: Pregel, input: unknown, options?: StreamOpti
 export interface Pregel {
   readonly lg_is_pregel: true;
   readonly builder?: Builder;
+  readonly nodes: Readonly<Record<string, object>>;
+  readonly channels: Readonly<Record<string, object>>;
   readonly name?: string;
   readonly description?: string;
   readonly store?: unknown;

@@ -1,19 +1,19 @@
 import { randomInt, randomUUID } from "node:crypto";
 import type { Agent, AnyAgent } from "../../agents/define-agent.ts";
-import type { AgentHandle, Handles, LogHandle, MemoryHandle } from "../../agents/handles.ts";
+import type { AgentHandle, AskAllHandle, Handles, LogHandle, MemoryHandle } from "../../agents/handles.ts";
 import type { AnyTool } from "../../tools/define-tool.ts";
 import type { EffectKind } from "../core/effects.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { MemoryStore, RecallInput, RememberInput } from "../core/memory.ts";
-import { parse, plain } from "./arguments.ts";
-import { decode, encode } from "./codec.ts";
-import { AskFailedError, InvalidArgumentsError } from "./errors.ts";
-import { passGate } from "./gate.ts";
+import { plain } from "./arguments.ts";
+import { ask, askForAll, askForFirst } from "./ask-call.ts";
+import { InvalidArgumentsError } from "./errors.ts";
 import { askPerson } from "./human-call.ts";
 import { langchainHandle } from "./langchain-handle.ts";
 import { chat, type ModelServices } from "./model-call.ts";
 import { currentExecution, currentPlace, SLEEP, type NodeExecution } from "./node-execution.ts";
-import { bodyBytes, MAX_BODY_BYTES } from "./outgoing.ts";
+import { LONGEST_SLEEP_MS } from "./longest-timer.ts";
+import { messagesHandle, send } from "./messages-handle.ts";
 import { settleCall } from "./settle-call.ts";
 import { callTool } from "./tool-call.ts";
 
@@ -35,10 +35,15 @@ export function buildHandles(
 ): Handles<Record<string, AnyTool>, Record<string, AnyAgent>> {
   const callable = {
     tools: mapValues(agent.tools, (tool) => (input: unknown) => watched(callTool(tool, input))),
-    agents: mapValues(agent.agents, (asked): AgentHandle<AnyAgent> => ({ ask: (input) => watched(ask(asked, input)) })),
+    agents: mapValues(agent.agents, (asked): AgentHandle<AnyAgent> => ({
+      ask: (input) => watched(ask(asked, input)),
+      send: (input, options) => watched(send(asked, input, options?.key)),
+    })),
   };
   return {
     ...callable,
+    askAll: askAllHandle(agent),
+    messages: messagesHandle(agent, watched),
     langchain: langchainHandle(agent, callable, services),
     memory: memoryHandle(agent, services.memory),
     models: {
@@ -58,33 +63,28 @@ export function buildHandles(
   };
 }
 
+function askAllHandle(agent: Agent): AskAllHandle<Record<string, AnyAgent>> {
+  const askAll = (inputs: Readonly<Record<string, unknown>>, options: { wait?: "all" | "first" } = {}) => {
+    const asks = Object.entries(inputs).map(([name, input]) => {
+      const asked = agent.agents[name];
+      if (asked) return { name, agent: asked, input };
+      throw new InvalidArgumentsError(
+        `${agent.name} does not list "${name}" among its agents, and so cannot ask it. Nobody was asked.`,
+        { details: { name } },
+      );
+    });
+    if (asks.length === 0) throw new InvalidArgumentsError("askAll was called without anybody to ask.");
+    return options.wait === "first" ? askForFirst(asks) : askForAll(asks);
+  };
+  return ((inputs, options) => watched(Promise.resolve().then(() => askAll(inputs, options)))) as AskAllHandle<
+    Record<string, AnyAgent>
+  >;
+}
+
 /** A call that nobody awaits is recorded like any other; its error must not end the whole process. */
 function watched<T>(call: Promise<T>): Promise<T> {
   call.catch(() => undefined);
   return call;
-}
-
-async function ask(asked: AnyAgent, input: unknown): Promise<unknown> {
-  const checked = asked.input ? parse(asked.input, input, asked.name) : plain(input, asked.name);
-  const bytes = bodyBytes(encode(checked));
-  if (bytes > MAX_BODY_BYTES) {
-    throw new InvalidArgumentsError(
-      `What ${asked.name} is asked has ${String(bytes)} bytes and a message carries at most ${String(MAX_BODY_BYTES)}. Give a reference to large content instead. Nothing was sent.`,
-      { details: { name: asked.name, bytes } },
-    );
-  }
-  const outcome = await passGate({
-    kind: "ask",
-    action: "agent.ask",
-    resource: asked.name,
-    class: "idempotent",
-    input: checked,
-    judged: true,
-    timeoutMs: SHORT_TIMEOUT_MS,
-    perform: () => Promise.reject(new Error("An ask is sent, not called.")),
-  });
-  if (outcome.ok) return decode(outcome.value);
-  throw new AskFailedError(asked.name, outcome.error);
 }
 
 function memoryHandle(agent: Agent, store: MemoryStore): MemoryHandle {
@@ -145,9 +145,6 @@ async function chance<T>(kind: EffectKind, action: string, draw: (execution: Nod
   });
   return value as T;
 }
-
-/** The longest that a timer may be set for: what waits longer has been forgotten by everybody. */
-const LONGEST_SLEEP_MS = 10 * 365 * 24 * 3_600_000;
 
 async function sleep(input: { readonly ms: number } | { readonly until: number }): Promise<void> {
   const [value] = Object.values(input) as [number];

@@ -33,13 +33,19 @@ export function takeOver(record: RunRecord, messages: readonly MailboxMessage[])
     }
     const { effect } = event.data;
     if (settled.has(effect) || !isExpected(record, event, message)) {
-      unexpected.push(message);
+      // Whoever was asked and answers too late has done nothing wrong.
+      if (!wasWithdrawn(record, effect)) unexpected.push(message);
       continue;
     }
     settled.add(effect);
     events.push(event);
   }
   return { events, unexpected };
+}
+
+function wasWithdrawn(record: RunRecord, effect: string): boolean {
+  const asked = record.effects.get(effect);
+  return asked?.status === "finished" && asked.withdrawn === true;
 }
 
 type AnsweringEvent = Extract<NewEvent, { type: "approval_decided" | "effect_finished" | "doubt_resolved" }>;
@@ -54,9 +60,9 @@ function isExpected(record: RunRecord, event: AnsweringEvent, message: MailboxMe
       return effect?.status === "doubted" && effect.resolution === null;
     case "effect_finished":
       if (effect?.status !== "intended") return false;
-      return message.kind === "human"
-        ? effect.proposal.kind === "human"
-        : effect.proposal.kind === "ask" && effect.child !== null && effect.child === event.data.child?.run;
+      if (message.kind === "human") return effect.proposal.kind === "human";
+      if (effect.proposal.kind !== "ask" || effect.child === null) return false;
+      return message.kind === "undelivered" || effect.child === event.data.child?.run;
   }
 }
 
@@ -66,9 +72,10 @@ function toEvent(message: MailboxMessage): MailEvent {
     case "approval":
       return { type: "approval_decided", data: { ...data, message: message.id } as EventData<"approval_decided"> };
     case "answer":
+    case "undelivered":
       return {
         type: "effect_finished",
-        data: { ...data, ms: 0, via: "answer", message: message.id } as EventData<"effect_finished">,
+        data: { ...data, ms: 0, via: message.kind, message: message.id } as EventData<"effect_finished">,
       };
     case "doubt":
       return { type: "doubt_resolved", data: { ...data, message: message.id } as EventData<"doubt_resolved"> };

@@ -1,24 +1,30 @@
 import { createPublicKey, generateKeyPairSync, sign, verify, type KeyObject } from "node:crypto";
+import { inspect } from "node:util";
 import { z } from "zod";
-import type { Bus, Envelope, SignedEnvelope } from "../core/bus.ts";
+import { MESSAGE_KINDS, type Bus, type Envelope, type IncomingMail, type SignedEnvelope } from "../core/bus.ts";
 import { canonicalJson } from "../core/canonical.ts";
+import type { WorkerKey } from "../core/housekeeping.ts";
+import type { QuarantineReason } from "../core/messages.ts";
 import { actorSchema } from "../core/people.ts";
 import { BadMessageError } from "./errors.ts";
 
 const json = z.json() as z.ZodType<Envelope["body"]>;
 
-const envelopeSchema: z.ZodType<SignedEnvelope> = z.strictObject({
+const envelopeSchema = z.strictObject({
   envelope: z.strictObject({
     v: z.literal(1),
     id: z.uuid(),
-    kind: z.enum(["ask", "answer"]),
+    kind: z.enum(MESSAGE_KINDS),
     from: z.string(),
     to: z.string(),
     session: z.uuid(),
-    run: z.uuid(),
-    cause: z.strictObject({ seq: z.int().positive(), hash: z.string() }),
-    target: z.uuid(),
+    run: z.uuid().nullable(),
+    cause: z.strictObject({ seq: z.int().positive(), hash: z.string() }).nullable(),
+    target: z.uuid().nullable(),
     effect: z.string(),
+    re: z.uuid().exactOptional(),
+    topic: z.string().exactOptional(),
+    key: z.string().exactOptional(),
     startedBy: actorSchema,
     depth: z.int().nonnegative(),
     deadline: z.number().nullable(),
@@ -29,10 +35,24 @@ const envelopeSchema: z.ZodType<SignedEnvelope> = z.strictObject({
   }),
   worker: z.string(),
   signature: z.base64(),
+}) satisfies z.ZodType<SignedEnvelope>;
+
+/** What is looked at before the form: whose message this claims to be, and in which version. */
+const claims = z.looseObject({
+  envelope: z.looseObject({ v: z.unknown().optional(), id: z.string().optional() }),
+  signature: z.unknown().optional(),
 });
 
-/** Where a worker's public key (SPKI, PEM) is found by the worker's id. */
-export type KeyDirectory = (worker: string) => Promise<string | null>;
+/** The most that a message may have on NATS, in bytes: the longest body, and room for what is around it. */
+const MAX_MESSAGE_BYTES = 1_040_000;
+
+/** Where a worker's public key is found by the worker's id. */
+export type KeyDirectory = (worker: string) => Promise<WorkerKey | null>;
+
+interface Known {
+  readonly key: KeyObject;
+  readonly agents: ReadonlySet<string>;
+}
 
 /**
  * Signs and sends the messages of one worker, and checks those of others. The signing key lives as long
@@ -41,16 +61,16 @@ export type KeyDirectory = (worker: string) => Promise<string | null>;
  */
 export class Mailer {
   readonly #worker: string;
-  readonly #bus: Bus;
+  readonly #bus: Pick<Bus, "mail">;
   readonly #key: KeyObject;
   readonly publicKey: string;
   readonly #keys: KeyDirectory;
-  readonly #known = new Map<string, KeyObject>();
+  readonly #known = new Map<string, Known>();
   readonly #onSendError: (error: unknown) => void;
 
   constructor(options: {
     readonly worker: string;
-    readonly bus: Bus;
+    readonly bus: Pick<Bus, "mail">;
     readonly keys: KeyDirectory;
     readonly onSendError: (error: unknown) => void;
   }) {
@@ -69,8 +89,12 @@ export class Mailer {
   }
 
   /** Publishes what is already in the outbox. If NATS does not take it, the sweeper sends it again. */
-  send(messages: readonly SignedEnvelope[], again = false): void {
-    for (const message of messages) this.#bus.mail(message, again).catch(this.#onSendError);
+  send(messages: readonly SignedEnvelope[]): void {
+    for (const message of messages) this.sendCopy(message, 1);
+  }
+
+  sendCopy(message: SignedEnvelope, copy: number): void {
+    this.#bus.mail(message, copy).catch(this.#onSendError);
   }
 
   /**
@@ -79,39 +103,76 @@ export class Mailer {
    *
    * @throws {@link BadMessageError} if anything is off.
    */
-  async open(message: unknown, receivedFor: string): Promise<Envelope> {
-    const read = readEnvelope(message);
-    if (!read) throw new BadMessageError(`A message for ${receivedFor} does not have the form of an envelope.`);
-    const { signed, text } = read;
-    const { envelope, worker, signature } = signed;
-    const details = { message: envelope.id, worker };
-    if (envelope.to !== receivedFor) {
-      throw new BadMessageError(`A message for ${envelope.to} came to ${receivedFor}.`, { details });
+  async open(mail: IncomingMail, receivedFor: string): Promise<SignedEnvelope> {
+    if (mail.bytes > MAX_MESSAGE_BYTES) {
+      throw bad(
+        "oversized",
+        `It has ${String(mail.bytes)} bytes, and a message has at most ${String(MAX_MESSAGE_BYTES)}.`,
+      );
     }
-    const key = await this.#keyOf(worker);
-    if (!key || !verify(null, Buffer.from(text), key, Buffer.from(signature, "base64"))) {
-      throw new BadMessageError(`A message for ${receivedFor} is not signed by the worker that it names.`, { details });
+    const read = claims.safeParse(mail.data);
+    if (!read.success) throw bad("malformed", "It does not have the form of an envelope.");
+    const { envelope, signature } = read.data;
+    if (envelope.v !== 1) {
+      throw bad(
+        "wrong_version",
+        `Its envelope has the version ${brief(envelope.v)}, and this release reads version 1.`,
+      );
     }
-    return envelope;
+    if (signature === undefined || signature === null || signature === "") throw bad("unsigned", "Nobody signed it.");
+    const parsed = parseEnvelope(mail.data);
+    if (!parsed)
+      throw bad("malformed", "Its envelope is not complete, or has something in it that does not belong there.");
+    if (parsed.envelope.to !== receivedFor) {
+      throw bad("misdirected", `It is for ${brief(parsed.envelope.to)}, and came to ${receivedFor}.`);
+    }
+    await this.check(parsed);
+    return parsed;
   }
 
-  async #keyOf(worker: string): Promise<KeyObject | null> {
+  /**
+   * Checks that the worker that a message names signed it, and speaks for its sender.
+   *
+   * @throws {@link BadMessageError} if not.
+   */
+  async check({ envelope, worker, signature }: SignedEnvelope): Promise<void> {
+    const known = await this.#knownWorker(worker);
+    if (!known || !verify(null, Buffer.from(canonicalJson(envelope)), known.key, Buffer.from(signature, "base64"))) {
+      throw bad("forged", `It is not signed by the worker that it names, ${brief(worker)}.`);
+    }
+    // What people publish comes through a console, which has no agents.
+    const speaks = envelope.run === null ? known.agents.size === 0 : known.agents.has(envelope.from);
+    if (!speaks) throw bad("forged", `The worker ${brief(worker)} does not speak for ${brief(envelope.from)}.`);
+  }
+
+  async #knownWorker(worker: string): Promise<Known | null> {
     const known = this.#known.get(worker);
     if (known) return known;
-    const pem = await this.#keys(worker);
-    if (pem === null) return null;
-    const key = createPublicKey(pem);
-    this.#known.set(worker, key);
-    return key;
+    const found = await this.#keys(worker);
+    if (found === null) return null;
+    const entry = { key: createPublicKey(found.publicKey), agents: new Set(found.agents) };
+    this.#known.set(worker, entry);
+    return entry;
   }
 }
 
-/** The message and the text that was signed; null for whatever else NATS may bring, however deep or odd. */
-function readEnvelope(message: unknown): { readonly signed: SignedEnvelope; readonly text: string } | null {
+/** Null for whatever else NATS may bring, however deep or odd. */
+function parseEnvelope(data: unknown): SignedEnvelope | null {
   try {
-    const signed = envelopeSchema.parse(message);
-    return { signed, text: canonicalJson(signed.envelope) };
+    const parsed = envelopeSchema.parse(data);
+    canonicalJson(parsed.envelope);
+    return parsed;
   } catch {
     return null;
   }
+}
+
+function bad(reason: QuarantineReason, detail: string): BadMessageError {
+  return new BadMessageError(reason, detail);
+}
+
+/** What somebody else wrote, short enough for a sentence. */
+function brief(value: unknown): string {
+  const text = typeof value === "string" ? value : inspect(value, { breakLength: Infinity });
+  return text.length > 60 ? `${text.slice(0, 60)}…` : text;
 }

@@ -69,6 +69,8 @@ const TURNS_TO_SURFACE = 20;
 /** A result on its way to the code: it arrives in its turn. */
 export interface Handed<T> {
   readonly turn: Promise<T>;
+  /** Resolves when its record is on disk. */
+  readonly durable: Promise<unknown>;
 }
 
 /**
@@ -90,7 +92,11 @@ export class NodeExecution {
   readonly #claims = new Map<string, () => void>();
   readonly #nth = new Map<string, number>();
   readonly #waits = new Map<string, Wait>();
+  /** Asks whose answers are not wanted any more. */
+  readonly #unwanted = new Set<string>();
   readonly #timers = new Set<NodeJS.Timeout>();
+  /** Ends the waits for a turn, to ask again. */
+  readonly #nudges = new Set<() => void>();
   readonly #calls = new Set<AbortController>();
   #cutOff = false;
   /** Calls that have been asked for and have neither been handed over nor are waiting. */
@@ -107,8 +113,8 @@ export class NodeExecution {
   #innerWaits = false;
   /** LangGraph's interrupt was thrown into the body: from then on nothing that the body asks for is heard. */
   #interrupt: "none" | "thrown" | "surfaced" = "none";
-  /** The latest call that has to wait because the body has not asked again for all that is recorded. */
-  #asked: Proposal | null = null;
+  /** The calls that have to wait now because the body has not asked again for all that is recorded. */
+  readonly #early = new Set<Proposal>();
   readonly #stall: StallWatch;
   readonly #replayed = deferred<undefined>();
   readonly #parked = deferred<never>();
@@ -122,7 +128,9 @@ export class NodeExecution {
     this.#unasked = new Set(recorded.open);
     this.#kept = recorded.kept;
     this.#stall = new StallWatch(attempt.limits.replayStallMs, {
-      stuck: () => this.#asked !== null && !this.#abandoned && (this.replaying || attempt.missingNode !== null),
+      // A body that has asked for nothing else may be busy with code of its own: how long it may, the node's own limits say.
+      stuck: () => this.#early.size > 0 && !this.#abandoned && (this.replaying || attempt.missingNode !== null),
+      busy: () => !this.replaying && attempt.isBusyBeside(this),
       onStall: () => {
         this.fail(this.#diverged());
       },
@@ -190,9 +198,12 @@ export class NodeExecution {
   claim(proposal: Proposal): Promise<void> {
     if (this.#kept.has(proposal.effect)) return this.#deliver(() => undefined);
     return new Promise<void>((resolve) => {
-      this.#claims.set(proposal.effect, resolve);
+      this.#claims.set(proposal.effect, () => {
+        this.#early.delete(proposal);
+        resolve();
+      });
       this.#pump();
-      if (this.#claims.has(proposal.effect)) this.#waitsFor(proposal);
+      if (this.#claims.has(proposal.effect)) this.#isEarly(proposal);
     });
   }
 
@@ -214,13 +225,14 @@ export class NodeExecution {
 
   /** Waits until the journal has nothing more to say of this execution, nor of one beside it that has not begun. */
   async live(proposal: Proposal): Promise<void> {
-    if (this.replaying || this.attempt.missingNode !== null) this.#waitsFor(proposal);
+    if (this.replaying || this.attempt.missingNode !== null) this.#isEarly(proposal);
     await this.#replayed.promise;
     await this.attempt.allBegun;
+    this.#early.delete(proposal);
   }
 
-  #waitsFor(proposal: Proposal): void {
-    this.#asked = proposal;
+  #isEarly(proposal: Proposal): void {
+    this.#early.add(proposal);
     this.#stall.start();
   }
 
@@ -229,12 +241,12 @@ export class NodeExecution {
    * handed over first.
    */
   record<T>(events: readonly NewEvent[], ended: T, options?: AppendOptions): Handed<T> {
-    this.attempt.append(events, options);
+    const { durable } = this.attempt.append(events, options);
     const handed = deferred<T>();
     void this.#deliver(() => {
       handed.resolve(ended);
     });
-    return { turn: handed.promise };
+    return { turn: handed.promise, durable };
   }
 
   /** The call waits for somebody or something else. Never resolves: the run parks and comes back later. */
@@ -253,27 +265,49 @@ export class NodeExecution {
     this.#rest();
     this.#end();
     await new Promise<void>((resolve) => {
+      let timer: NodeJS.Timeout | undefined;
+      const over = (): void => {
+        clearTimeout(timer);
+        if (timer) this.#timers.delete(timer);
+        this.#nudges.delete(over);
+        resolve();
+      };
       const look = (): void => {
+        if (timer) this.#timers.delete(timer);
         const leftMs = wait.dueAt - this.attempt.now();
         if (leftMs <= 0) {
-          resolve();
+          over();
           return;
         }
-        const timer = setTimeout(
-          () => {
-            this.#timers.delete(timer);
-            look();
-          },
-          Math.min(Math.ceil(leftMs), LONGEST_TIMER_MS),
-        );
+        timer = setTimeout(look, Math.min(Math.ceil(leftMs), LONGEST_TIMER_MS));
         this.#timers.add(timer);
       };
+      if (wait.kind === "turn") this.#nudges.add(over);
       if (!this.#abandoned) look();
     });
     if (this.#abandoned) await new Promise<never>(() => undefined);
     this.#waits.delete(wait.effect);
     this.#busy++;
     this.#active++;
+  }
+
+  /** What these asks would say is not wanted any more. @returns what those of them wait for that have got so far */
+  withdraw(effects: readonly string[]): Wait[] {
+    return effects.flatMap((effect) => {
+      this.#unwanted.add(effect);
+      const wait = this.#waits.get(effect);
+      this.#waits.delete(effect);
+      return wait ?? [];
+    });
+  }
+
+  isUnwanted(effect: string): boolean {
+    return this.#unwanted.has(effect);
+  }
+
+  /** Whoever waits for a turn asks for it now. */
+  nudge(): void {
+    if (!this.#abandoned) for (const nudge of [...this.#nudges]) nudge();
   }
 
   /** The node has failed and runs again at that time: nothing more of it is for this attempt. */
@@ -294,6 +328,10 @@ export class NodeExecution {
   endCall(controller: AbortController): void {
     this.#calls.delete(controller);
     this.attempt.endCall(controller);
+  }
+
+  listenerFailed(error: unknown): void {
+    this.attempt.listenerFailed(error);
   }
 
   /** The node has taken too long: its calls are cut off, and whether they happened is to be found out. */
@@ -431,19 +469,23 @@ export class NodeExecution {
   /** Resolves when every call that the body has asked for is done; rejects with {@link Parked} if one of them waits. */
   async settled(): Promise<void> {
     await this.drained();
-    this.#dropSleeps();
+    this.#dropLosers();
     if (this.waiting || this.#abandoned) {
       this.abandon();
       await this.#parked.promise;
     }
   }
 
-  /** The body has returned: nobody waits for a sleep any more that lost a race. */
-  #dropSleeps(): void {
+  /** The body has returned: nobody waits any more for a sleep, or for a message, that lost a race. */
+  #dropLosers(): void {
     for (const { kind, effect } of this.waits) {
-      if (kind !== "timer" || effectNameOf(effect) !== SLEEP) continue;
-      const error = { name: "SleepDropped", message: "The node had ended before the time was over." };
-      const data = { effect, outcome: { ok: false, error }, ms: 0, via: "timer" } as const;
+      const sleeps = kind === "timer" && effectNameOf(effect) === SLEEP;
+      if (!sleeps && kind !== "message") continue;
+      const error = sleeps
+        ? { name: "SleepDropped", message: "The node had ended before the time was over." }
+        : { name: "ReceiveDropped", message: "The node had ended before a message came." };
+      const via = sleeps ? "timer" : "withdrawn";
+      const data = { effect, outcome: { ok: false, error }, ms: 0, via } as const;
       this.attempt.append([{ type: "effect_finished", data }]);
       this.#waits.delete(effect);
     }
@@ -484,6 +526,6 @@ export class NodeExecution {
 
   #diverged(cause?: unknown): NonDeterminismError {
     const recorded = this.#ends[0] ?? [...this.#unasked][0] ?? this.attempt.missingNode?.effect;
-    return divergence(this.attempt, { recorded, node: this.key, asked: this.#asked, cause });
+    return divergence(this.attempt, { recorded, node: this.key, asked: [...this.#early].at(-1) ?? null, cause });
   }
 }

@@ -18,9 +18,12 @@ export class OpenCalls {
   readonly #calls = new Map<string, OpenCall>();
   readonly #children = new Map<string, string>();
   readonly #asked = { approval: false, question: false };
+  #mayHaveMail: boolean;
 
   /** @param now the attempt's start: what is open now was begun before */
   constructor(record: RunRecord, now: number) {
+    // Others reply to what it has sent; and what a queue has for it comes while it lasts.
+    this.#mayHaveMail = record.sent || record.started?.message?.key !== undefined;
     for (const effect of record.open) {
       const recorded = record.effects.get(effect);
       if (!recorded) continue;
@@ -39,6 +42,11 @@ export class OpenCalls {
     return this.#asked;
   }
 
+  /** True if messages may lie in its mailbox that it has not received. */
+  get mayHaveMail(): boolean {
+    return this.#mayHaveMail;
+  }
+
   /** The runs that have been asked and have not answered, by the effect that asked them. */
   get children(): ReadonlyMap<string, string> {
     return this.#children;
@@ -49,6 +57,9 @@ export class OpenCalls {
     switch (event.type) {
       case "effect_held":
         this.#asked.approval = true;
+        return;
+      case "message_sent":
+        if (event.data.kind !== "ask" && event.data.kind !== "answer") this.#mayHaveMail = true;
         return;
       case "effect_intended": {
         const { id, child, ...proposal } = event.data;
@@ -65,6 +76,8 @@ export class OpenCalls {
       case "effect_doubted":
         this.#change(event.data.effect, { doubt: { resolution: null } });
         return;
+      // A call that certainly did not happen, and was refused when it would have been made again.
+      case "effect_refused":
       case "effect_finished":
         this.#calls.delete(event.data.effect);
         this.#children.delete(event.data.effect);

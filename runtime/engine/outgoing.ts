@@ -17,19 +17,21 @@ export function bodyBytes(body: JsonValue): number {
   return Buffer.byteLength(JSON.stringify(body));
 }
 
-/** Sends the message that starts the answering run, and waits for the answer. */
+/** Sends the message that starts the answering run, and waits for the answer. @returns null if the session may send no more */
 export async function askAgent(
   execution: NodeExecution,
   call: Call,
   intent: EventData<"effect_intended">,
   views: readonly ViewWrite[],
-): Promise<never> {
+): Promise<null> {
   const { attempt } = execution;
   const { effect } = intent;
   const { child, message } = askIds(attempt, effect);
   const [from, to] = [attempt.head.agent, call.resource];
   const sent: SignedEnvelope[] = [];
-  await attempt.append(
+  const leave = await attempt.outbound.take([to], { bounded: false });
+  if (!leave || "full" in leave) return null;
+  const { durable } = attempt.append(
     [
       { type: "effect_intended", data: { ...intent, child } },
       {
@@ -41,11 +43,13 @@ export async function askAgent(
       views: (events) => {
         // The body is decoded where it arrives: plain data must not be taken for what it looks like.
         const body = encode(call.input);
-        sent.push(sealed(attempt, { kind: "ask", id: message, to, target: child, effect, body }, events.at(-1)));
-        return [...views, ...sent.map((signed): ViewWrite => ({ view: "message_out", message: signed }))];
+        const more = { budgetLeft: leave.left };
+        sent.push(sealed(attempt, { kind: "ask", id: message, to, target: child, effect, body }, events.at(-1), more));
+        return [...views, budgetUsed(attempt, 1), ...outgoing(sent)];
       },
     },
-  ).durable;
+  );
+  await durable.finally(leave.over);
   attempt.mailer.send(sent);
   return execution.wait({ kind: "answer", effect, agent: to, run: child });
 }
@@ -79,8 +83,9 @@ export interface Answer {
 
 /** The answer of a run that ends with this outcome, or null if nobody asked. */
 export function answerOf(attempt: Attempt, outcome: Ended): Answer | null {
-  const cause = attempt.record.started?.cause;
-  if (!cause) return null;
+  const { cause, message: opening } = attempt.record.started ?? {};
+  // What a message that goes one way has started answers nobody.
+  if (!cause || opening) return null;
   const { agent: to, effect, run } = cause;
   const id = derivedUuid(attempt.head.run, "answer");
   const body = fitting(attempt, outcome);
@@ -105,10 +110,19 @@ function fitting(attempt: Attempt, outcome: Ended): JsonValue {
   return { ok: false, error: { ...recordableError(error) } } as JsonValue;
 }
 
-function sealed(
+export function outgoing(messages: readonly SignedEnvelope[]): ViewWrite[] {
+  return messages.map((message) => ({ view: "message_out", message }));
+}
+
+export function budgetUsed(attempt: Attempt, messages: number): ViewWrite {
+  return { view: "budget_used", messages, budget: attempt.limits.maxMessages };
+}
+
+export function sealed(
   attempt: Attempt,
-  message: Pick<Envelope, "kind" | "id" | "to" | "target" | "effect" | "body">,
+  message: Pick<Envelope, "kind" | "id" | "to" | "target" | "effect" | "body" | "topic" | "key">,
   cause: JournalEvent | undefined,
+  more: { readonly budgetLeft?: number } = {},
 ): SignedEnvelope {
   const { head } = attempt;
   return attempt.mailer.sign({
@@ -121,8 +135,8 @@ function sealed(
     startedBy: attempt.startedBy,
     depth: attempt.depth,
     deadline: attempt.record.started?.deadline ?? null,
-    budgetLeft: null,
-    labels: [],
+    budgetLeft: more.budgetLeft ?? null,
+    labels: attempt.labels,
     sentAt: Math.trunc(attempt.now()),
   });
 }

@@ -8,13 +8,23 @@ const LOOKS = 10;
 export class StallWatch {
   readonly #everyMs: number;
   readonly #stuck: () => boolean;
+  readonly #busy: () => boolean;
   readonly #onStall: () => void;
   #timer: NodeJS.Timeout | null = null;
   #looks = 0;
 
-  constructor(afterMs: number, watched: { readonly stuck: () => boolean; readonly onStall: () => void }) {
+  constructor(
+    afterMs: number,
+    watched: {
+      readonly stuck: () => boolean;
+      /** What would get it going is still at work: such time does not count. */
+      readonly busy?: () => boolean;
+      readonly onStall: () => void;
+    },
+  ) {
     this.#everyMs = afterMs / LOOKS;
     this.#stuck = watched.stuck;
+    this.#busy = watched.busy ?? ((): boolean => false);
     this.#onStall = watched.onStall;
   }
 
@@ -38,6 +48,10 @@ export class StallWatch {
   #look(): void {
     if (!this.#stuck()) {
       this.stop();
+      return;
+    }
+    if (this.#busy()) {
+      this.#looks = 0;
       return;
     }
     this.#looks++;

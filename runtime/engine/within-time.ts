@@ -1,4 +1,5 @@
 import { CallTimeoutError } from "./errors.ts";
+import { guardListeners } from "./guarded-signal.ts";
 import { LONGEST_TIMER_MS } from "./longest-timer.ts";
 import { currentPlace } from "./node-execution.ts";
 
@@ -6,6 +7,8 @@ import { currentPlace } from "./node-execution.ts";
 export interface CallOwner {
   beginCall(): AbortController;
   endCall(controller: AbortController): void;
+  /** Something that listens for the abort has thrown. */
+  listenerFailed(error: unknown): void;
 }
 
 /**
@@ -21,6 +24,9 @@ export async function withinTime<T>(
 ): Promise<T> {
   const { action, timeoutMs } = call;
   const controller = owner.beginCall();
+  guardListeners(controller.signal, (error) => {
+    owner.listenerFailed(error);
+  });
   let timer: NodeJS.Timeout | undefined;
   const timedOut = new Promise<never>((_, reject) => {
     timer = setTimeout(

@@ -1,14 +1,15 @@
-import type { Bus } from "../core/bus.ts";
+import type { Bus, IncomingMail } from "../core/bus.ts";
 import type { ErrorRecord } from "../core/errors.ts";
-import type { RunStatus } from "../core/events.ts";
+import { ENDED_STATUSES, type RunStatus } from "../core/events.ts";
 import type { Housekeeping } from "../core/housekeeping.ts";
 import type { AgentLimit, Claim, Claimant, NewRun, Take } from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
 import { Attempt, type AttemptServices } from "./attempt.ts";
 import type { CompiledAgent } from "./compile-agent.ts";
 import { LeaseLostError, WorkerStoppingError } from "./errors.ts";
+import { InOrder } from "./in-order.ts";
 import type { Mailer } from "./mailer.ts";
-import { receiveMail } from "./receive-mail.ts";
+import { goOnWithQueue, receiveMail, type MailContext } from "./receive-mail.ts";
 import { recordableError } from "./recordable-error.ts";
 import { Slots, type Slot } from "./slots.ts";
 
@@ -33,6 +34,7 @@ const SWEEP_GRACE_MS = 250;
 const SOLO_CRASHES = 3;
 /** The share of its slots that a worker gives to one of several agents: a slow one slows its askers, not the others. */
 const SHARE = 0.75;
+const LISTEN_EVERY_MS = 3_600_000;
 /** How long attempts that were cut off at the end of a drain may take to let go. */
 const LET_GO_MS = 1_000;
 /** How long the last statements of a worker may take. */
@@ -45,6 +47,7 @@ const LAST_WORDS_MS = 2_000;
 export class Worker {
   readonly #options: WorkerOptions;
   readonly #slots: Slots;
+  readonly #order = new InOrder();
   readonly #claimant: Claimant;
   readonly #limits: ReadonlyMap<string, AgentLimit>;
   readonly #mostOfOne: number;
@@ -65,6 +68,7 @@ export class Worker {
   /** When it last swept, and from when on it frees what others have left behind (monotonic). */
   #sweptMs: number;
   #freeFromMs = 0;
+  #listenedMs = 0;
   #renewing: Promise<void> | null = null;
 
   constructor(options: WorkerOptions) {
@@ -92,6 +96,7 @@ export class Worker {
       leaseMs: limits.leaseMs,
       versions: this.#claimant.versions,
     });
+    await this.#listen();
     // Before anything can be taken: a lease that nobody renews is lost in mid-call.
     this.#renew = setInterval(() => {
       this.#renewing ??= this.#renewLeases().finally(() => {
@@ -101,7 +106,7 @@ export class Worker {
     // Hints and mail are for those who take whatever comes.
     for (const agent of take === "suspects" ? [] : agents.keys()) {
       await bus.onWake(agent, (runs) => this.#take(agent, runs));
-      await bus.onMail(agent, (message) => this.#receive(agent, message));
+      await bus.onMail(agent, (mail) => this.#receive(agent, mail));
     }
     const sweep = (): void => {
       this.#sweeping ??= this.#sweepOnce().finally(() => {
@@ -110,6 +115,15 @@ export class Worker {
     };
     this.#sweep = setInterval(sweep, sweepMs);
     sweep();
+  }
+
+  /** Makes known what its agents listen to; said again from time to time, because who is silent for long is forgotten. */
+  async #listen(): Promise<void> {
+    const { agents, messages, clock } = this.#options;
+    this.#listenedMs = clock.monotonicMs();
+    await messages.listen(
+      [...agents.values()].map(({ agent: { name, on, queue } }) => ({ agent: name, topics: on, queue })),
+    );
   }
 
   /** The number of runs under way. */
@@ -126,6 +140,7 @@ export class Worker {
       const mine = this.#mine.get(run);
       if (mine) {
         mine.hinted = true;
+        this.#active.get(run)?.nudge();
         continue;
       }
       await this.#inSlot(agent, async () => {
@@ -273,10 +288,14 @@ export class Worker {
     const agent = agents.get(claim.head.agent);
     let attempt: Attempt | undefined;
     try {
-      attempt = await Attempt.open(claim, this.#options);
+      attempt = await Attempt.open(claim, this.#options, agent ?? null);
       this.#active.set(run, attempt);
       if (this.#isCutOff()) attempt.abort(new WorkerStoppingError("The worker stopped before the attempt had begun."));
-      return await attempt.run(agent ?? null);
+      const status = await attempt.run(agent ?? null);
+      if (attempt.queue !== null && ENDED_STATUSES.includes(status)) {
+        this.#goOnWithQueue(claim.head.agent, attempt.queue);
+      }
+      return status;
     } catch (error) {
       // Not the run's failure but this attempt's: whoever holds the lease next goes on from the record.
       onTrouble("an attempt ended early", recordableError(error), { run });
@@ -299,16 +318,27 @@ export class Worker {
     return journal.append(head, [event], { status: "quarantined" }).durable;
   }
 
-  async #receive(agent: string, message: unknown): Promise<void> {
+  async #receive(agent: string, mail: IncomingMail): Promise<void> {
     this.#assertTaking();
-    await receiveMail(
-      {
-        ...this.#options,
-        begin: (run) => this.#begin(run),
-        take: (to, run) => this.#take(to, [run]),
-      },
-      agent,
-      message,
+    await receiveMail(this.#mailContext, agent, mail);
+  }
+
+  get #mailContext(): MailContext {
+    return {
+      ...this.#options,
+      maxMessages: this.#options.limits.maxMessages,
+      order: this.#order,
+      begin: (run) => this.#begin(run),
+      take: (agent, run) => this.#take(agent, [run]),
+    };
+  }
+
+  /** What is left of the queue whose run has just ended starts the next one. */
+  #goOnWithQueue(agent: string, key: string): void {
+    if (this.#stopping || !this.#options.agents.has(agent)) return;
+    this.#report(
+      "going on with a queue",
+      this.#tracked(() => goOnWithQueue(this.#mailContext, agent, key)),
     );
   }
 
@@ -357,10 +387,12 @@ export class Worker {
       await this.#lookForCancels();
       await housekeeping.wakeDueRuns();
       await this.#freeLeftBehind();
+      await this.#options.turns.handOut();
+      if (this.#options.clock.monotonicMs() - this.#listenedMs > LISTEN_EVERY_MS) await this.#listen();
       await housekeeping.expireApprovals();
       await this.#fillSlots(SWEEP_GRACE_MS);
       if (take === "sound" && (await housekeeping.suspectsWait(this.#claimant.versions))) onSuspects?.();
-      mailer.send(await housekeeping.unreceivedMessages(), true);
+      for (const { message, copy } of await housekeeping.unreceivedMessages()) mailer.sendCopy(message, copy);
     } catch (error) {
       this.#options.onTrouble("sweeping", recordableError(error), {});
     }

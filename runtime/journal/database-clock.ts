@@ -1,5 +1,6 @@
 import type { Clock } from "../core/clock.ts";
 import type { Database } from "../core/database.ts";
+import { NOW } from "./sql.ts";
 
 /** How often the two clocks are compared again: they drift apart by milliseconds an hour, and a server's is set at times. */
 const COMPARE_MS = 60_000;
@@ -40,9 +41,7 @@ export class DatabaseClock implements Clock, Disposable {
 
   async #compare(): Promise<void> {
     const askedMs = this.#clock.monotonicMs();
-    const [row] = await this.#database.query<{ now: number }>(
-      "select extract(epoch from clock_timestamp())::float8 * 1000 as now",
-    );
+    const [row] = await this.#database.query<{ now: number }>(NOW);
     // It was read at some moment between the question and the answer.
     if (row) this.#aheadMs = row.now - (askedMs + this.#clock.monotonicMs()) / 2;
   }

@@ -9,7 +9,10 @@ import { DELIVER, FREE_LEFT_BEHIND, SUSPECTS_WAIT } from "./sql.ts";
 const RESEND_AFTER_MS = 3_000;
 /** The longest time between two sendings. What nobody takes must not fill the stream with copies. */
 const LONGEST_RESEND_MS = 600_000;
-/** At most this many of anything in one sweep: the next one takes the rest. */
+/**
+ * At most this many of anything in one sweep: the next one takes the rest. What is due is looked for with
+ * `(select clock_timestamp())`: only a time that is asked for once can be looked up in an index.
+ */
 const SWEEP_LIMIT = 100;
 
 export function createHousekeeping(database: Database): Housekeeping {
@@ -32,11 +35,11 @@ export function createHousekeeping(database: Database): Housekeeping {
       await database.query("update workers set seen_at = '-infinity' where worker_id = $1", [worker]);
     },
     async workerKey(worker) {
-      const [row] = await database.query<{ public_key: string }>(
-        "select public_key from workers where worker_id = $1",
+      const [row] = await database.query<{ public_key: string; agents: string[] }>(
+        "select public_key, agents from workers where worker_id = $1",
         [worker],
       );
-      return row?.public_key ?? null;
+      return row ? { publicKey: row.public_key, agents: row.agents } : null;
     },
     async freeLeftBehind(except) {
       await database.query(FREE_LEFT_BEHIND, [except, SWEEP_LIMIT], "free_left_behind");
@@ -53,7 +56,7 @@ export function createHousekeeping(database: Database): Housekeeping {
       await database.query(
         `update runs set status = 'ready', ready_at = clock_timestamp() - interval '1 minute', wake_at = null
          where run_id in (
-           select run_id from runs where status = 'parked' and wake_at <= clock_timestamp()
+           select run_id from runs where status = 'parked' and wake_at <= (select clock_timestamp())
            order by wake_at limit $1 for update skip locked)`,
         [SWEEP_LIMIT],
         "wake_due_runs",
@@ -62,23 +65,24 @@ export function createHousekeeping(database: Database): Housekeeping {
     expireApprovals: () => expireApprovals(database),
     async messageReceived(message) {
       await database.query(
-        "update outbox set received_at = clock_timestamp() where msg_id = $1 and received_at is null",
+        "update outbox set received_at = clock_timestamp(), taken_at = clock_timestamp() where msg_id = $1 and received_at is null",
         [message],
         "message_received",
       );
     },
     async unreceivedMessages() {
-      const rows = await database.query<{ envelope: string }>(
-        `update outbox set resend_at = clock_timestamp() + greatest($2 * interval '1 millisecond',
+      const rows = await database.query<{ envelope: string; sends: number }>(
+        `update outbox set sends = sends + 1, resend_at = clock_timestamp() + greatest($2 * interval '1 millisecond',
            least(clock_timestamp() - created_at, $3 * interval '1 millisecond'))
          where msg_id in (
-           select msg_id from outbox where received_at is null and resend_at <= clock_timestamp()
+           select msg_id from outbox
+           where received_at is null and dead_at is null and resend_at <= (select clock_timestamp())
            order by resend_at limit $1 for update skip locked)
-         returning envelope`,
+         returning envelope, sends`,
         [SWEEP_LIMIT, RESEND_AFTER_MS, LONGEST_RESEND_MS],
         "unreceived_messages",
       );
-      return rows.map((row) => JSON.parse(row.envelope) as SignedEnvelope);
+      return rows.map((row) => ({ message: JSON.parse(row.envelope) as SignedEnvelope, copy: row.sends }));
     },
     async keepRuleSet(hash, content) {
       await database.query("insert into rule_sets (hash, content) values ($1, $2) on conflict do nothing", [
@@ -96,8 +100,8 @@ async function expireApprovals(database: Database): Promise<void> {
       `update approvals set status = 'expired', decided_at = clock_timestamp()
        where approval_id in (
          select approval_id from approvals a join runs r using (run_id)
-         where a.status = 'pending' and a.expires_at <= clock_timestamp()
-         order by approval_id limit $1 for update of a, r skip locked)
+         where a.status = 'pending' and a.expires_at <= (select clock_timestamp())
+         order by a.expires_at limit $1 for update of a, r skip locked)
        returning approval_id, run_id, effect, args_hash`,
       [SWEEP_LIMIT],
     );

@@ -1,7 +1,7 @@
 import { canonicalJson } from "../core/canonical.ts";
 import type { Clock } from "../core/clock.ts";
 import type { Database, Sql } from "../core/database.ts";
-import { EVENT_VERSION, type EventData, type JournalEvent, type NewEvent } from "../core/events.ts";
+import type { JournalEvent, NewEvent } from "../core/events.ts";
 import type {
   AgentLimit,
   Appended,
@@ -16,12 +16,12 @@ import type {
   RunHead,
 } from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
-import { eventHash, GENESIS, payloadHash } from "../core/chain.ts";
+import { GENESIS } from "../core/chain.ts";
+import { createRun } from "./create-run.ts";
 import { CorruptJournalError } from "./errors.ts";
 import {
-  CLAIM_ANY,
-  CLAIM_RUNS,
-  CREATE_RUN,
+  claimAnyOf,
+  claimRunsOf,
   DELIVER,
   LOCK_LIMIT,
   MAILBOX,
@@ -33,7 +33,7 @@ import {
   UNDER_WAY,
   WITH_MAIL,
 } from "./sql.ts";
-import { blobOf, hexToBytes, storedPayload } from "./payload.ts";
+import { blobOf, hexToBytes } from "./payload.ts";
 import type { JournalWriter } from "./writer.ts";
 
 interface ClaimRow {
@@ -83,69 +83,8 @@ export class PostgresJournal implements Journal {
     return this.#writer.append(head, events, options);
   }
 
-  async create(run: NewRun, claimFor?: { readonly worker: string; readonly leaseMs: number }): Promise<Claim | null> {
-    const askedAtMs = this.#clock.monotonicMs();
-    const at = Math.trunc(this.#clock.now());
-    const data: EventData<"run_started"> = {
-      session: run.session,
-      agent: run.agent,
-      ...(run.version === null ? {} : { version: run.version }),
-      input: run.input,
-      startedBy: run.startedBy,
-      depth: run.depth,
-      ...(run.key === null ? {} : { key: run.key }),
-      ...(run.cause ? { cause: run.cause } : {}),
-      ...(run.deadline === undefined || run.deadline === null ? {} : { deadline: run.deadline }),
-    };
-    const { text, blob } = storedPayload(data);
-    const hash = eventHash(
-      { run: run.run, seq: 1, type: "run_started", v: EVENT_VERSION, at },
-      GENESIS,
-      payloadHash(text, null),
-    );
-    const [created] = await this.#database.query<{ claimed_at: number }>(
-      CREATE_RUN,
-      [
-        run.run,
-        run.session,
-        run.parent,
-        run.agent,
-        run.version ?? "",
-        run.key,
-        run.startedBy.kind,
-        run.startedBy.id,
-        run.depth,
-        hexToBytes(hash),
-        at,
-        claimFor?.worker ?? null,
-        claimFor?.leaseMs ?? null,
-        EVENT_VERSION,
-        text,
-        blob ? hexToBytes(blob.hash) : null,
-        blob?.text ?? null,
-        run.deadline === undefined || run.deadline === null ? null : new Date(run.deadline),
-        run.cause?.message ?? null,
-      ],
-      "create_run",
-    );
-    if (!created) return null;
-    return {
-      head: {
-        run: run.run,
-        session: run.session,
-        agent: run.agent,
-        epoch: claimFor ? 1 : 0,
-        seq: 1,
-        hash,
-      },
-      version: run.version ?? "",
-      startedBy: run.startedBy,
-      depth: run.depth,
-      parent: run.parent,
-      deadlineMs: askedAtMs + (claimFor?.leaseMs ?? 0),
-      claimedAt: { epochMs: created.claimed_at, monotonicMs: this.#clock.monotonicMs() },
-      soloCrashes: 0,
-    };
+  create(run: NewRun, claimFor?: { readonly worker: string; readonly leaseMs: number }): Promise<Claim | null> {
+    return createRun(this.#database, this.#clock, run, claimFor);
   }
 
   async startedWith(agent: string, key: string): Promise<{ readonly run: string; readonly input: JsonValue } | null> {
@@ -156,7 +95,7 @@ export class PostgresJournal implements Journal {
 
   claim(runs: readonly string[], claimant: Claimant, limit?: AgentLimit): Promise<Claim[]> {
     const claimRuns = (sql: Sql, atMost: number): Promise<Claim[]> =>
-      this.#claim(sql, CLAIM_RUNS, claimant, [runs, atMost], "claim_runs");
+      this.#claim(sql, claimRunsOf(claimant.take), claimant, [runs, atMost], "claim_runs");
     if (!limit) return claimRuns(this.#database, runs.length);
     return this.#database.transaction(async (sql) => {
       const left = await leftOf(sql, limit);
@@ -170,7 +109,7 @@ export class PostgresJournal implements Journal {
     const claimOf = (sql: Sql): Promise<Claim[]> =>
       this.#claim(
         sql,
-        CLAIM_ANY,
+        claimAnyOf(claim.take),
         claim,
         [[...rooms.values()].map((most) => Math.max(0, most)), olderThanMs, limit],
         "claim_any",
@@ -191,8 +130,8 @@ export class PostgresJournal implements Journal {
     const deadlineMs = this.#clock.monotonicMs() + leaseMs;
     const rows = await sql.query<ClaimRow>(
       text,
-      [worker, leaseMs, take, [...versions.keys()], [...versions.values()], ...more],
-      name,
+      [worker, leaseMs, take === "suspects", [...versions.keys()], [...versions.values()], ...more],
+      `${name}_${take}`,
     );
     const monotonicMs = this.#clock.monotonicMs();
     return rows.map((row) => ({

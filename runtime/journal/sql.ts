@@ -1,3 +1,5 @@
+import type { Take } from "../core/journal.ts";
+
 /**
  * Appends for any number of runs in one statement. Rows are locked in key order, so batches of several
  * writers never deadlock; a row that is locked already is skipped and reported, so it delays nobody.
@@ -54,6 +56,8 @@ from batch b left join locked l using (run_id) left join moved m using (run_id)`
 export const APPEND_BLOBS = `
 insert into blobs (hash, data) select * from unnest($1::bytea[], $2::text[]) on conflict do nothing`;
 
+export const NOW = "select extract(epoch from clock_timestamp())::float8 * 1000 as now";
+
 /**
  * A new run with its first event, in one statement; a run that exists (by its id, or by its agent and
  * start key) stays as it is. With a worker ($12), it is created claimed. $16 and $17 are the blob of a first payload
@@ -88,9 +92,9 @@ returning r.run_id, r.session_id, r.agent, r.agent_version, r.epoch, r.head_seq,
   r.starter_kind, r.starter_id, r.depth, r.parent_id, r.solo_crashes,
   (extract(epoch from clock_timestamp()) * 1000)::bigint as claimed_at`;
 
-/** $1: the worker, $2: its lease in ms, $3: which runs it takes, $4 and $5: its agents and their versions. */
+/** $1: the worker, $2: its lease in ms, $3: true if it takes suspects, $4 and $5: its agents and their versions. */
 const CLAIM = `
-update runs r set status = 'running', epoch = r.epoch + 1, lease_owner = $1, alone = ($3::text = 'suspects'),
+update runs r set status = 'running', epoch = r.epoch + 1, lease_owner = $1, alone = $3::boolean,
   lease_until = clock_timestamp() + $2 * interval '1 millisecond', ready_at = 'infinity',
   agent_version = case when r.agent_version = ''
     then coalesce((select version from mine where mine.agent = r.agent), '') else r.agent_version end
@@ -99,54 +103,76 @@ ${CLAIMED}`;
 
 const MINE = `mine as materialized (select * from unnest($4::text[], $5::text[]) as m(agent, version))`;
 
-const TAKEN = `($3::text = 'all' or (crashes > 0) = ($3::text = 'suspects'))`;
+/** Which runs are taken, in the words of the indexes: suspects have one of their own. */
+const TAKEN: Readonly<Record<Take, string>> = { all: "true", sound: "crashes = 0", suspects: "crashes > 0" };
+
+/** How long a run that is to be stopped is left to those who can find out what became of its calls. */
+const STOP_GRACE = "interval '30 seconds'";
+
+/** A worker that is there and has the run's agent. */
+const LIVE = (version = ""): string => `exists (
+      select 1 from workers w where runs.agent = any(w.agents) ${version}
+        and w.seen_at > clock_timestamp() - w.lease_ms * interval '1 millisecond')`;
+
+/**
+ * Any worker may end a run that is to be stopped. But only one that has the agent can ask its tools what became of
+ * calls that have no recorded end, and for anybody else they are in doubt: so it is left to a live worker that has the
+ * agent in its version, else in any version, for a while. A run that has never been taken (version '') has no calls.
+ */
+const TO_STOP = `(stop_at <= clock_timestamp() and (
+    agent_version = ''
+    or not ${LIVE()}
+    or exists (select 1 from mine where mine.agent = runs.agent and (mine.version = runs.agent_version
+      or not ${LIVE("and w.versions[array_position(w.agents, runs.agent)] = runs.agent_version")}))
+    or greatest(stop_at, ready_at) <= clock_timestamp() - ${STOP_GRACE}))`;
 
 /**
  * Claims named runs ($6) of the worker's agents and versions, or that are to be stopped, which are ready and due, at
  * most $7. It waits for a locked row: whoever leaves a message holds it for one statement, and a claim that skipped it
  * would be a lost wake.
  */
-export const CLAIM_RUNS = `
+export const claimRunsOf = (take: Take): string => `
 with ${MINE}, due as materialized (
   select run_id from runs
-  where run_id = any($6::uuid[]) and status = 'ready' and ready_at <= clock_timestamp() and ${TAKEN}
-    and (stop_at <= clock_timestamp() or exists (
+  where run_id = any($6::uuid[]) and status = 'ready' and ready_at <= clock_timestamp() and ${TAKEN[take]}
+    and (${TO_STOP} or exists (
       select 1 from mine where mine.agent = runs.agent and runs.agent_version in (mine.version, '')))
   order by run_id limit $7
   for update
 ) ${CLAIM}`;
 
 /** The runs of one agent and version that are due, in order. It walks its own part of a partial index. */
-const READY = (version: string): string => `
+const ready = (take: Take, version: string): string => `
       select run_id, ready_at from (
         select run_id, ready_at from runs
-        where agent = mine.agent and agent_version = ${version} and status = 'ready' and ${TAKEN}
-          and ready_at <= clock_timestamp() - $7 * interval '1 millisecond'
+        where agent = mine.agent and agent_version = ${version} and status = 'ready' and ${TAKEN[take]}
+          and ready_at <= (select clock_timestamp()) - $7 * interval '1 millisecond'
         order by ready_at limit room.most
         for update skip locked
       ) locked`;
 
 /**
  * Claims what nobody was told of: runs of the worker's agents that have been due for $7 ms, at most $6 of each (one
- * number an agent) and $8 in all; and runs that are to be stopped, whatever their version. The agents take turns,
- * so that a long queue of one does not keep the others waiting. The cost does not grow with the number of runs that
- * are parked, ended, queued, or of versions that nobody has. What is locked is skipped before it counts: a row that
- * somebody holds never stands in front of the others.
+ * number an agent) and $8 in all; and runs that are to be stopped, where they are not better left to another worker.
+ * The agents take turns, so that a long queue of one does not keep the others waiting. The cost does not grow with the
+ * number of runs that are parked, ended, queued, not due yet, or of versions that nobody has: an index can look up a
+ * time that is asked for once, by a select, and not one that may be another for each row. What is locked is skipped
+ * before it counts: a row that somebody holds never stands in front of the others.
  */
-export const CLAIM_ANY = `
+export const claimAnyOf = (take: Take): string => `
 with ${MINE}, ready as materialized (
   select run_id, turn, ready_at
   from unnest($4::text[], $5::text[], $6::int[]) as room(agent, version, most)
   join mine on mine.agent = room.agent
   cross join lateral (
     select run_id, ready_at, row_number() over (order by ready_at) as turn from (
-      ${READY("mine.version")} union all ${READY("''")}
+      ${ready(take, "mine.version")} union all ${ready(take, "''")}
       order by ready_at limit room.most
     ) queue
   ) numbered
 ), stopping as materialized (
   select run_id, 0::bigint as turn, ready_at from runs
-  where status = 'ready' and stop_at <= clock_timestamp() and ready_at <= clock_timestamp() and ${TAKEN}
+  where status = 'ready' and ready_at <= clock_timestamp() and ${TAKEN[take]} and stop_at <= (select clock_timestamp()) and ${TO_STOP}
   order by stop_at limit $8
   for update skip locked
 ), due as materialized (
@@ -173,7 +199,7 @@ with behind as materialized (
     where w.worker_id = lease_owner and (w.seen_at = '-infinity'
       or w.seen_at > clock_timestamp() - w.lease_ms * 2 / 3 * interval '1 millisecond')) as crashed
   from runs
-  where status = 'running' and lease_until < clock_timestamp() and run_id <> all($1::uuid[])
+  where status = 'running' and lease_until < (select clock_timestamp()) and run_id <> all($1::uuid[])
   order by lease_until limit $2
   for update skip locked
 )
@@ -183,14 +209,18 @@ update runs r set status = 'ready', ready_at = least(r.ready_at, clock_timestamp
 from behind where r.run_id = behind.run_id
 returning r.run_id`;
 
-/** Of the agents $1 in the versions $2. */
+const SUSPECT = (version: string): string =>
+  `(select 1 from runs where agent = mine.agent and agent_version = ${version} and status = 'ready' and crashes > 0
+      and ready_at <= clock_timestamp() order by ready_at limit 1)`;
+
+/** Of the agents $1 in the versions $2, and of runs that are to be stopped. Those of others are not looked at. */
 export const SUSPECTS_WAIT = `
 select exists (
+  select 1 from unnest($1::text[], $2::text[]) as mine(agent, version)
+  cross join lateral (${SUSPECT("mine.version")} union all ${SUSPECT("''")}) suspect
+) or exists (
   select 1 from runs
-  where status = 'ready' and crashes > 0 and ready_at <= clock_timestamp()
-    and (stop_at <= clock_timestamp() or exists (
-      select 1 from unnest($1::text[], $2::text[]) as m(agent, version)
-      where m.agent = runs.agent and runs.agent_version in (m.version, '')))) as wait`;
+  where status = 'ready' and crashes > 0 and ready_at <= (select clock_timestamp()) and stop_at <= clock_timestamp()) as wait`;
 
 /**
  * Extends leases. A locked row is skipped: waiting for it would cost its neighbours their leases. What is said of
@@ -254,18 +284,29 @@ where r.run_id = $1 order by m.seq`;
 export const WITH_MAIL = `
 select run_id from runs where run_id = any($1::uuid[]) and mailbox_seq > mailbox_taken`;
 
+const WOKEN = (kind: string): string => `
+    mailbox_seq = mailbox_seq + 1,
+    status = case when status = 'parked' or (status = 'quarantined' and ${kind} in ('cancel', 'release')) then 'ready'
+      else status end,
+    ready_at = case when status in ('parked', 'quarantined') then clock_timestamp()
+      else least(ready_at, clock_timestamp()) end`;
+
+/**
+ * Tells a run that there is mail for it, and wakes it if it is parked. The mail itself lies in the outbox until the
+ * run receives it. A run in quarantine is left alone.
+ */
+export const KNOCK = `
+update runs set ${WOKEN("''")}
+where run_id = $1 and status not in ('finished', 'failed', 'cancelled')
+returning agent, session_id`;
+
 /**
  * Leaves a message, and wakes the run if it is parked: it is due now, or as soon as whoever works on it lets go.
  * A message that is there already changes nothing. A run in quarantine is woken only by who releases or cancels it.
  */
 export const DELIVER = `
 with raised as (
-  update runs set
-    mailbox_seq = mailbox_seq + 1,
-    status = case when status = 'parked' or (status = 'quarantined' and $3 in ('cancel', 'release')) then 'ready'
-      else status end,
-    ready_at = case when status in ('parked', 'quarantined') then clock_timestamp()
-      else least(ready_at, clock_timestamp()) end,
+  update runs set ${WOKEN("$3")},
     stop_at = case when $3 = 'cancel' then least(stop_at, clock_timestamp()) else stop_at end
   where run_id = $1 and status not in ('finished', 'failed', 'cancelled')
     and not exists (select 1 from run_mailbox where run_id = $1 and msg_id = $2)

@@ -165,7 +165,9 @@ export class JournalWriter {
       await lockViews(
         connection,
         groups.flatMap((group) =>
-          group.items.flatMap((item) => item.views.map((view) => ({ run: group.head.run, view }))),
+          group.items.flatMap((item) =>
+            item.views.map((view) => ({ run: group.head.run, session: group.head.session, view })),
+          ),
         ),
       );
       if (blobs.size > 0)

@@ -1,11 +1,12 @@
 import type { z } from "zod";
 import { canonicalJson } from "../core/canonical.ts";
 import type { Database, Sql } from "../core/database.ts";
-import { ForbiddenError, InvalidInputError, NotFoundError } from "../core/errors.ts";
+import { NotFoundError } from "../core/errors.ts";
 import { ENDED_STATUSES, type RunStatus, type Wait } from "../core/events.ts";
-import { actorOf, type Principal } from "../core/people.ts";
+import { actorOf, type Actor, type Principal } from "../core/people.ts";
 import type { runsQuery, RunView } from "../core/protocol.ts";
 import { NotQuarantinedError, NotRestartableError, RunEndedError } from "./errors.ts";
+import { assertOperator, assertReason } from "./operator.ts";
 import { stuckReason, workersThere } from "./workers-there.ts";
 
 /** Leaves a message for a run, in the caller's transaction. */
@@ -27,6 +28,9 @@ interface Row {
   readonly agent_version: string;
   readonly parent_id: string | null;
   readonly status: RunStatus;
+  readonly starter_kind: Actor["kind"];
+  readonly starter_id: string;
+  readonly queue: string | null;
   readonly started_at: number;
   readonly ended_at: number | null;
   readonly head_seq: number;
@@ -36,8 +40,9 @@ interface Row {
 }
 
 const SELECT = `
-select run_id, session_id, agent, agent_version, parent_id, status, started_at, ended_at, head_seq, waits, crashes,
-  coalesce(stop_at <= clock_timestamp(), false) as to_stop
+select run_id, session_id, agent, agent_version, parent_id, status, starter_kind, starter_id, started_at, ended_at,
+  head_seq, waits, crashes, coalesce(stop_at <= clock_timestamp(), false) as to_stop,
+  (select key from message_queues q where q.run_id = runs.run_id limit 1) as queue
 from runs`;
 
 /** Runs that have not ended, oldest first: all of them, of one status or agent, or only those that would not go on. */
@@ -160,18 +165,6 @@ function noRun(run: string): NotFoundError {
   });
 }
 
-function assertOperator(by: Principal, what: string): void {
-  if (by.roles.includes("operator")) return;
-  throw new ForbiddenError(`"${by.name}" may not ${what}: it needs the role operator. An administrator can give it.`, {
-    details: { needs: ["operator"] },
-  });
-}
-
-function assertReason(reason: string): void {
-  if (reason.trim() !== "" && reason.isWellFormed() && !reason.includes("\u0000")) return;
-  throw new InvalidInputError("Say why, in plain text: it stays on the record. Nothing was changed.");
-}
-
 function pairs(versions: ReadonlyMap<string, ReadonlySet<string>>): [string[], string[]] {
   const all = [...versions].flatMap(([agent, some]) => [...some].map((version) => [agent, version] as const));
   return [all.map(([agent]) => agent), all.map(([, version]) => version)];
@@ -186,6 +179,8 @@ function toView(row: Row, there: Awaited<ReturnType<typeof workersThere>>): RunV
     version: row.agent_version === "" ? null : row.agent_version,
     parent: row.parent_id,
     status: row.status,
+    startedBy: { kind: row.starter_kind, id: row.starter_id },
+    queue: row.queue,
     startedAt: row.started_at,
     endedAt: row.ended_at,
     events: row.head_seq,

@@ -12,7 +12,9 @@ export interface WorkersThere {
 
 export async function workersThere(database: Database): Promise<WorkersThere> {
   const rows = await database.query<{ worker_id: string; agents: string[]; versions: string[] }>(
-    "select worker_id, agents, versions from workers where seen_at > clock_timestamp() - $1 * interval '1 millisecond'",
+    // What has no agents only signs what people publish.
+    `select worker_id, agents, versions from workers
+     where seen_at > clock_timestamp() - $1 * interval '1 millisecond' and agents <> '{}'`,
     [WORKER_SEEN_MS],
     "workers_there",
   );

@@ -12,6 +12,9 @@ import type { Journal } from "../core/journal.ts";
 import { ENDED_STATUSES } from "../core/events.ts";
 import { actorOf } from "../core/people.ts";
 import { deliverIn } from "../journal/deliver.ts";
+import { deadLetterDetails, dropDeadLetter, listDeadLetters, redriveDeadLetter } from "../operations/dead-letters.ts";
+import { listListeners } from "../operations/listeners.ts";
+import { dismissQuarantinedMessage, listQuarantinedMessages } from "../operations/quarantined-messages.ts";
 import { queues } from "../operations/queues.ts";
 import { assertRestartable, cancelRun, listRuns, releaseRun, runView } from "../operations/runs.ts";
 import { WORKER_SEEN_MS } from "../operations/workers-there.ts";
@@ -23,6 +26,7 @@ import {
   sessionSummaries,
   sessionView,
 } from "../replay/sessions.ts";
+import type { Publisher } from "./publisher.ts";
 
 export interface ServicesContext {
   readonly database: Database;
@@ -39,6 +43,7 @@ export function createServices(context: ServicesContext): ConsoleServices {
   const wake = (woken: { readonly run: string; readonly agent: string } | null): void => {
     if (woken) bus.wake(woken.agent, [woken.run]);
   };
+  let publisher: Promise<Publisher> | null = null;
   return {
     listSessions: (query) => listSessions(context, query),
     recentSessions: (limit) => recentSessions(context, limit),
@@ -91,6 +96,21 @@ export function createServices(context: ServicesContext): ConsoleServices {
       return summary;
     },
     queues: () => queues(database),
+    listListeners: () => listListeners(database),
+    async publish(by, topic, { body, key, id, labels }) {
+      publisher ??= openPublisher(database).catch((error: unknown) => {
+        // The next one tries again.
+        publisher = null;
+        throw error;
+      });
+      return (await publisher).publish(by, { topic, body, key, id, labels });
+    },
+    listDeadLetters: (query) => listDeadLetters(database, query),
+    getDeadLetter: (id) => deadLetterDetails(database, id),
+    redriveDeadLetter: (by, id, reason) => redriveDeadLetter(database, by, { id, reason }),
+    dropDeadLetter: (by, id, reason) => dropDeadLetter(database, by, { id, reason }),
+    listQuarantinedMessages: (query) => listQuarantinedMessages(database, query),
+    dismissQuarantinedMessage: (by, id, reason) => dismissQuarantinedMessage(database, by, { id, reason }),
     async startRun(by, { agent, input, key }) {
       // Loads LangGraph, which most of what asks for these services never needs.
       const { startRun } = await import("./start-run.ts");
@@ -107,7 +127,8 @@ export function createServices(context: ServicesContext): ConsoleServices {
       const [counts, nats] = await Promise.all([
         database
           .query<{ workers: number; pending: number }>(
-            `select (select count(*)::int from workers where seen_at > clock_timestamp() - $1 * interval '1 millisecond') as workers,
+            `select (select count(*)::int from workers
+                 where seen_at > clock_timestamp() - $1 * interval '1 millisecond' and agents <> '{}') as workers,
                (select count(*)::int from approvals where status = 'pending') as pending`,
             [WORKER_SEEN_MS],
           )
@@ -126,6 +147,12 @@ export function createServices(context: ServicesContext): ConsoleServices {
       };
     },
   };
+}
+
+async function openPublisher(database: Database): Promise<Publisher> {
+  // Loads LangGraph, for the codec.
+  const { openPublisher: open } = await import("./publisher.ts");
+  return open(database);
 }
 
 async function answers(ping: Promise<void>): Promise<boolean> {

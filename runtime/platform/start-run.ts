@@ -1,4 +1,3 @@
-import type { AnyAgent } from "../../agents/define-agent.ts";
 import { decode, encode } from "../engine/codec.ts";
 import { canonicalJson } from "../core/canonical.ts";
 import { randomIds } from "../core/ids.ts";
@@ -72,7 +71,8 @@ export async function startRun(
     startedBy: options.startedBy,
     depth: 0,
     input,
-    deadline: deadlineOf(agent, options.deadline),
+    deadline: options.deadline ?? null,
+    timeoutMs: agent.timeoutMs,
   });
   const before = created === null && key !== null ? await journal.startedWith(agent.name, key) : null;
   if (before && canonicalJson(before.input) !== canonicalJson(input)) {
@@ -111,10 +111,4 @@ export async function startedAgain(
 
 function againKey(run: string): string {
   return `again:${run}`;
-}
-
-function deadlineOf({ timeoutMs }: AnyAgent, asked: number | undefined): number | null {
-  const own = timeoutMs === undefined ? Infinity : Date.now() + timeoutMs;
-  const deadline = Math.min(own, asked ?? Infinity);
-  return deadline === Infinity ? null : deadline;
 }

@@ -19,6 +19,8 @@ import { openDatabase } from "../journal/database.ts";
 import { DatabaseClock } from "../journal/database-clock.ts";
 import { createHousekeeping } from "../journal/housekeeping.ts";
 import { PostgresJournal } from "../journal/journal.ts";
+import { createMessages } from "../journal/messages.ts";
+import { createSnapshots } from "../journal/snapshots.ts";
 import { createTurns } from "../journal/turns.ts";
 import { JournalWriter } from "../journal/writer.ts";
 import { compileRuleSet } from "../rules/index.ts";
@@ -111,7 +113,11 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
     mailer,
     bus,
     housekeeping,
-    turns: createTurns(database),
+    turns: createTurns(database, (agent, runs) => {
+      bus.wake(agent, runs);
+    }),
+    messages: createMessages({ database, clock, budget: limits.maxMessages }),
+    snapshots: createSnapshots(database),
     agents,
     take: options.take ?? "all",
     ...(options.onSuspects ? { onSuspects: options.onSuspects } : {}),

@@ -13,6 +13,8 @@ export interface SchemaAction {
 const RESOURCE_TYPES: Readonly<Partial<Record<EffectKind, string>>> = {
   tool: "Tool",
   ask: "Agent",
+  send: "Agent",
+  publish: "Topic",
   memory: "Memory",
   model: "Model",
   human: "Pool",

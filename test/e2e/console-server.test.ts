@@ -33,7 +33,15 @@ async function use(route: string, caller: Caller | null): Promise<HttpAnswer> {
   const doubt = served.services.doubt(session);
   const question = served.services.question(session, "claims");
   const view = await served.services.getApproval({ name: "x", kind: "person", roles: [], pools: [] }, approval);
-  const id = pattern.includes("approvals") ? approval : pattern.includes("questions") ? question : session;
+  const deadLetter = served.services.addDeadLetter();
+  const quarantined = served.services.addQuarantined();
+  const ids = {
+    approvals: approval,
+    questions: question,
+    "dead-letters": deadLetter,
+    "quarantined-messages": quarantined,
+  };
+  const id = Object.entries(ids).find(([kind]) => pattern.startsWith(`/api/${kind}`))?.[1] ?? session;
   const query = pattern.endsWith("/state") ? `?run=${session}&seq=1` : "";
   const bodies: Readonly<Record<string, unknown>> = {
     "POST /api/sign-in": { name: "nobody", password: "not a password" },
@@ -49,8 +57,12 @@ async function use(route: string, caller: Caller | null): Promise<HttpAnswer> {
     "POST /api/runs/:id/cancel": { reason: "Wrong claim." },
     "POST /api/runs/:id/release": { reason: "The tool is mended." },
     "POST /api/runs/:id/restart": { reason: "The agent has changed." },
+    "POST /api/topics/:topic": { body: { orderId: 7 } },
+    "POST /api/dead-letters/:id/redrive": { reason: "The agent is mended." },
+    "POST /api/dead-letters/:id/drop": { reason: "Nobody wants it." },
+    "POST /api/quarantined-messages/:id/dismiss": { reason: "A probe." },
   };
-  return ask(served.url + pattern.replace(":id", id).replace("*", "") + query, {
+  return ask(served.url + pattern.replace(":id", id).replace(":topic", "orders.returned").replace("*", "") + query, {
     method,
     body: bodies[route],
     ...(caller ? { headers: { authorization: `Bearer ${caller.token}` } } : {}),

@@ -2,14 +2,14 @@ import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
 import { defineAgent, defineConfig, defineTool, type SignalboxConfig } from "signalbox";
 import { z } from "zod";
 import type { RetryOptions } from "../../tools/define-tool.ts";
-import type { BankCall, Fate } from "./bank.ts";
+import { askBank, type BankCall, type BankRequest, type Fate } from "./bank.ts";
 
 /** How long a lease lasts: long enough for two busy cores, short enough for many seeds. */
 export const LEASE_MS = 400;
 /** For cases that no lease may run out in, however busy the machine is. */
 export const PATIENT = { leaseMs: 3_000 };
 /** How long a tool that can be asked afterwards may take. */
-export const CALL_MS = 900;
+export const CALL_MS = 1_400;
 /** How long one that cannot be asked may take: longer, because running out of it is a doubt. */
 const BLIND_CALL_MS = 3_000;
 /** For those that nobody has to ask about: no case waits for it. */
@@ -17,23 +17,44 @@ const SAFE_CALL_MS = 10_000;
 
 /** How many calls of the scarce tool, and runs of the agent of which there are few, may be under way at once. */
 export const AT_ONCE = 2;
+/** How many messages a sender sends to one queue. */
+export const MESSAGES = 5;
 /** Long enough to park. */
 export const SLEEP_MS = 1_300;
 
-/** What workers have unless a case says otherwise: each agent more takes time at every start. */
-export const USUAL_AGENTS = ["clerk", "teller", "answerer", "asker", "both", "holder", "person"] as const;
-const ALL_AGENTS = [...USUAL_AGENTS, "sleeper", "trier", "queuer", "few"] as const;
+/** How many supersteps a long run makes: enough for three snapshots. */
+export const STRIDES = 150;
+
+export const ALL_AGENTS = [
+  "clerk",
+  "teller",
+  "answerer",
+  "asker",
+  "both",
+  "holder",
+  "person",
+  "sleeper",
+  "trier",
+  "queuer",
+  "few",
+  "strider",
+  "sender",
+  "collector",
+] as const;
+export type FaultAgent = (typeof ALL_AGENTS)[number];
+const ASKERS: readonly FaultAgent[] = ["asker", "both"];
 
 const input = z.object({ id: z.string() });
 const output = z.object({ key: z.string() });
 type Context = { readonly effectId: string; readonly signal: AbortSignal };
 
-/** The agents of all cases. `bank` is where their tools call; the starter of runs, who calls nothing, gives none. */
-export function faultProject(rules: URL, bank = "", only: readonly string[] = ALL_AGENTS): SignalboxConfig {
-  const post = async (path: string, call: BankCall, signal: AbortSignal): Promise<unknown> => {
-    const response = await fetch(`${bank}${path}`, { method: "POST", body: JSON.stringify(call), signal });
-    return response.json();
-  };
+/**
+ * These agents, with those that they ask, and what the rules in this folder say of them. `bank` is where their tools
+ * call; the starter of runs, who calls nothing, gives none.
+ */
+export function faultProject(folder: URL, bank = 0, only: readonly FaultAgent[] = ALL_AGENTS): SignalboxConfig {
+  const ask = (what: BankRequest["what"], call: BankCall, signal: AbortSignal): Promise<unknown> =>
+    askBank(bank, { what, call }, signal);
   const tool = (
     name: string,
     effect: "read" | "idempotent" | "compensatable" | "irreversible",
@@ -46,7 +67,7 @@ export function faultProject(rules: URL, bank = "", only: readonly string[] = AL
   ) => {
     const callOf = (id: string, key: string): BankCall => ({ id, key, kind: effect, pid: process.pid });
     const point = async (at: "before" | "after", call: BankCall, signal: AbortSignal): Promise<void> => {
-      const { fate } = (await post(`/${at}`, call, signal)) as { fate: Fate };
+      const { fate } = (await ask(at, call, signal)) as { fate: Fate };
       // The process is gone before this returns: nothing of it runs on.
       if (fate === "die") process.kill(process.pid, "SIGKILL");
     };
@@ -61,14 +82,14 @@ export function faultProject(rules: URL, bank = "", only: readonly string[] = AL
       run: async ({ id }: { id: string }, { effectId, signal }: Context) => {
         const call = callOf(id, effectId);
         await point("before", call, signal);
-        const acted = (await post("/act", call, signal)) as { key: string };
+        const acted = (await ask("act", call, signal)) as { key: string };
         await point("after", call, signal);
         return acted;
       },
       ...(options.reconcile
         ? {
             reconcile: async ({ id }: { id: string }, { effectId, signal }: Context) => {
-              const { found } = (await post("/find", callOf(id, effectId), signal)) as { found: boolean };
+              const { found } = (await ask("find", callOf(id, effectId), signal)) as { found: boolean };
               return found ? { key: effectId } : null;
             },
           }
@@ -201,16 +222,79 @@ export function faultProject(rules: URL, bank = "", only: readonly string[] = AL
     concurrency: AT_ONCE,
     graph: ({ tools }) => chain({ pay: (id) => tools.pay({ id: `${id}:few` }) }),
   });
-  const agents = [clerk, teller, answerer, asker, both, holder, person, sleeper, trier, queuer, few];
-  return defineConfig({ agents: agents.filter(({ name }) => only.includes(name)), rules: [rules] });
+  const Strides = Annotation.Root({
+    ...State.spec,
+    n: Annotation<number>({ reducer: (a, b) => a + b, default: () => 0 }),
+    log: Annotation<string[]>({ reducer: (a, b) => a.concat(b), default: () => [] }),
+  });
+  const strider = defineAgent({
+    name: "strider",
+    state: Strides,
+    tools: { upsert, book, pay },
+    graph: ({ tools }) =>
+      new StateGraph(Strides)
+        .addNode("stride", async ({ id, n, log }) => {
+          // A state that is not what it was at this superstep is a payment that nobody expects.
+          if (log.length !== n) await tools.pay({ id: `${id}:stray` });
+          if (n === STRIDES / 3) await tools.upsert({ id: `${id}:upsert` });
+          if (n === STRIDES / 2) await tools.book({ id: `${id}:book` });
+          return { n: 1, log: [String(n)] };
+        })
+        .addNode("pay", ({ id }) => tools.pay({ id: `${id}:pay` }))
+        .addEdge(START, "stride")
+        .addConditionalEdges("stride", ({ n }) => (n < STRIDES ? "stride" : "pay"), ["stride", "pay"])
+        .addEdge("pay", END),
+  });
+  const collector = defineAgent({
+    name: "collector",
+    state: State,
+    tools: { upsert },
+    graph: ({ tools, messages }) =>
+      chain({
+        // Two at most: what else there is starts the next run.
+        take: async (id) => {
+          await tools.upsert({ id });
+          const next = await messages.receive({ timeoutMs: 300, body: input });
+          if (next) await tools.upsert({ id: next.body.id });
+          return { key: id };
+        },
+      }),
+  });
+  const sender = defineAgent({
+    name: "sender",
+    state: State,
+    tools: { pay },
+    agents: { collector },
+    graph: ({ tools, agents }) =>
+      chain({
+        send: async (id) => {
+          for (let n = 1; n <= MESSAGES; n++) await agents.collector.send({ id: `${id}:m${String(n)}` }, { key: id });
+          return { key: id };
+        },
+        pay: (id) => tools.pay({ id: `${id}:pay` }),
+      }),
+  });
+  const agents = [clerk, teller, answerer, asker, both, holder, person, sleeper, trier, queuer, few, strider];
+  agents.push(sender, collector);
+  const names = new Set<string>([
+    ...only,
+    ...(only.some((name) => ASKERS.includes(name)) ? ["answerer"] : []),
+    ...(only.includes("sender") ? ["collector"] : []),
+  ]);
+  return defineConfig({
+    agents: agents.filter(({ name }) => names.has(name)),
+    // Rules may name what a worker has, and nothing else.
+    rules: ["permit.cedar", ...(names.has("holder") ? ["held.cedar"] : [])].map((file) => new URL(file, folder)),
+  });
 }
 
-export type AgentName = Exclude<(typeof ALL_AGENTS)[number], "answerer">;
+export type AgentName = Exclude<FaultAgent, "answerer" | "collector">;
 
 /** What must have happened outside, once each, when a run of the agent has finished. */
 export function expectedOf(agent: AgentName, id: string): string[] {
   switch (agent) {
     case "clerk":
+    case "strider":
       return [`${id}:upsert`, `${id}:book`, `${id}:pay`];
     case "teller":
       return [`${id}:wire`, `${id}:upsert`];
@@ -227,6 +311,8 @@ export function expectedOf(agent: AgentName, id: string): string[] {
       return [`${id}:flaky`];
     case "queuer":
       return [`${id}:scarce`];
+    case "sender":
+      return [...Array.from({ length: MESSAGES }, (_, i) => `${id}:m${String(i + 1)}`), `${id}:pay`];
     case "few":
       return [`${id}:few`];
   }

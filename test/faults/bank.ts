@@ -1,6 +1,6 @@
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
+import { createInterface } from "node:readline";
 
 /**
  * Where a call of a tool stands: in the worker before it is sent ("before") and after its answer is there ("after"),
@@ -19,6 +19,12 @@ export interface BankCall {
   readonly pid: number;
 }
 
+/** What is said to the bank: one line of JSON over one connection, answered by another. */
+export interface BankRequest {
+  readonly what: "before" | "act" | "after" | "find";
+  readonly call: BankCall;
+}
+
 /** What becomes of a call at a point: it goes on, its process kills itself there, or its connection is dropped. */
 export type Fate = "go" | "die" | "drop";
 
@@ -33,8 +39,9 @@ interface Trap {
  * and acts on every other call that reaches it: what is sent twice happens twice.
  */
 export class Bank {
-  readonly url: string;
+  readonly port: number;
   readonly #server: Server;
+  readonly #connections = new Set<Socket>();
   #traps: Trap[] = [];
   /** What happened, in order. */
   readonly acts: BankCall[] = [];
@@ -44,7 +51,7 @@ export class Bank {
 
   private constructor(server: Server) {
     this.#server = server;
-    this.url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
+    this.port = (server.address() as AddressInfo).port;
   }
 
   static async open(): Promise<Bank> {
@@ -52,8 +59,13 @@ export class Bank {
     server.listen(0, "127.0.0.1");
     await once(server, "listening");
     const bank = new Bank(server);
-    server.on("request", (request, response) => {
-      bank.#serve(request, response).catch(() => response.destroy());
+    server.on("connection", (socket) => {
+      bank.#connections.add(socket);
+      socket.on("error", () => undefined).on("close", () => bank.#connections.delete(socket));
+      const lines = createInterface({ input: socket }).on("error", () => undefined);
+      lines.once("line", (line) => {
+        bank.#serve(JSON.parse(line) as BankRequest, socket).catch(() => socket.destroy());
+      });
     });
     return bank;
   }
@@ -76,6 +88,11 @@ export class Bank {
       };
       this.#traps.push(trap);
     });
+  }
+
+  /** Every matching call at this point meets the fate of the moment. */
+  always(point: Point, matches: (call: BankCall) => boolean, fate: () => Fate): void {
+    this.#traps.push({ point, matches, spring: fate });
   }
 
   /**
@@ -115,23 +132,23 @@ export class Bank {
     this.#traps = [];
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const call = JSON.parse(await textOf(request)) as BankCall;
-    const path = request.url ?? "";
-    if (path === "/before" || path === "/after") {
-      const fate = await this.#fate(path.slice(1) as Point, call);
-      answer(response, { fate });
+  async #serve({ what, call }: BankRequest, socket: Socket): Promise<void> {
+    const answer = (body: unknown): void => {
+      socket.end(`${JSON.stringify(body)}\n`);
+    };
+    if (what === "before" || what === "after") {
+      answer({ fate: await this.#fate(what, call) });
       return;
     }
-    if (path === "/find") {
+    if (what === "find") {
       // What it says is what it knows when it is asked.
       const found = this.#byKey.get(call.key) !== undefined;
       await this.#fate("find", call);
-      answer(response, { found });
+      answer({ found });
       return;
     }
     if ((await this.#fate("arrived", call)) === "drop") {
-      response.destroy();
+      socket.destroy();
       return;
     }
     this.calls.push(call);
@@ -140,10 +157,10 @@ export class Bank {
       this.#byKey.set(call.key, call);
     }
     if ((await this.#fate("acted", call)) === "drop") {
-      response.destroy();
+      socket.destroy();
       return;
     }
-    answer(response, { key: call.key });
+    answer({ key: call.key });
   }
 
   async #fate(point: Point, call: BankCall): Promise<Fate> {
@@ -152,19 +169,33 @@ export class Bank {
   }
 
   async close(): Promise<void> {
-    this.#server.closeAllConnections();
     this.#server.close();
+    for (const socket of this.#connections) socket.destroy();
     await once(this.#server, "close");
   }
 }
 
-function answer(response: ServerResponse, body: unknown): void {
-  response.setHeader("content-type", "application/json");
-  response.end(JSON.stringify(body));
-}
-
-async function textOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks).toString("utf8");
+/**
+ * Says something to the bank at this port, and gives its answer. Without HTTP, whose client takes longer to load than
+ * all that a run does.
+ *
+ * @throws if the connection breaks before the answer, or the signal aborts.
+ */
+export async function askBank(port: number, request: BankRequest, signal: AbortSignal): Promise<unknown> {
+  const socket = connect({ port, host: "127.0.0.1", noDelay: true });
+  const abort = (): void => {
+    socket.destroy(new Error("The call was aborted."));
+  };
+  signal.addEventListener("abort", abort);
+  try {
+    if (signal.aborted) abort();
+    socket.write(`${JSON.stringify(request)}\n`);
+    let text = "";
+    for await (const chunk of socket) text += String(chunk);
+    if (!text.endsWith("\n")) throw new Error("The bank hung up.");
+    return JSON.parse(text);
+  } finally {
+    signal.removeEventListener("abort", abort);
+    socket.destroy();
+  }
 }

@@ -1,5 +1,3 @@
-import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { symlinkSync } from "node:fs";
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -19,15 +17,20 @@ export interface Patch {
 /** What a worker of the fault cases is started from: the whole of it in one file, which loads in a third of the time. */
 export interface Bundle extends AsyncDisposable {
   readonly path: string;
+  /** Where its compiled code is kept, once it is. */
+  readonly compiled: string;
 }
 
-/** Cedar's wasm is not worth optimising for a process that lives a second: it would take more time than all else. */
-export const WORKER_FLAGS = ["--no-turbo-inline-js-wasm-calls", "--liftoff-only"];
-
-/** Runs the bundle from its compiled code: compiling it takes a third of a worker's start. */
+/**
+ * Runs the bundle from its compiled code: compiling it takes longer than running it. What has been compiled so far is
+ * kept on a SIGUSR2. Code that was compiled under other flags is not taken, neither ours nor Node's own, so that the
+ * flags are set just before they are needed, for Cedar's wasm: the one that every worker has, and no optimising of
+ * what lives a second.
+ */
 const LOADER = `"use strict";
 const fs = require("node:fs");
 const vm = require("node:vm");
+const v8 = require("node:v8");
 const path = require("node:path");
 const file = path.join(__dirname, "bundle.cjs");
 const kept = path.join(__dirname, "bundle.cache");
@@ -35,10 +38,29 @@ const source = "(function (exports, require, module, __filename, __dirname) {" +
 const cachedData = fs.existsSync(kept) ? fs.readFileSync(kept) : undefined;
 const script = new vm.Script(source, { filename: file, cachedData });
 if (script.cachedDataRejected) console.error("compiled code was rejected");
-script.runInThisContext().call({}, {}, require, { exports: {} }, file, __dirname);
-// It has nothing to do there, and ends once all is loaded.
-if (process.argv[2] === "compile") process.once("beforeExit", () => fs.writeFileSync(kept, script.createCachedData()));
+const flags = (on) => {
+  v8.setFlagsFromString(on ? "--no-turbo-inline-js-wasm-calls" : "--turbo-inline-js-wasm-calls");
+  v8.setFlagsFromString(on ? "--liftoff-only" : "--no-liftoff-only");
+};
+const load = (id) => {
+  if (id.startsWith("@cedar-policy/")) flags(true);
+  return require(id);
+};
+// As newer versions of Node have it. Without it, pg loads an HTTP client to find out what it runs on.
+globalThis.navigator ??= { userAgent: "Node.js" };
+process.on("SIGUSR2", () => {
+  flags(false);
+  fs.writeFileSync(kept + ".new", script.createCachedData());
+  fs.renameSync(kept + ".new", kept);
+  flags(true);
+});
+script.runInThisContext().call({}, {}, load, { exports: {} }, file, __dirname);
 `;
+
+/** Certificates of authorities, which no worker here looks at, take longer to read than Node takes to start. */
+export function workerEnvironment(): NodeJS.ProcessEnv {
+  return { ...process.env, NODE_EXTRA_CA_CERTS: undefined };
+}
 
 /** Bundles the worker of the source at `root`. */
 export async function bundleWorker(root = ROOT): Promise<Bundle> {
@@ -64,11 +86,11 @@ export async function bundleWorker(root = ROOT): Promise<Bundle> {
   });
   const path = join(folder, "worker.cjs");
   await writeFile(path, LOADER);
-  const compiling = spawn(process.execPath, [...WORKER_FLAGS, path, "compile"], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
-  await once(compiling, "exit");
-  return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
+  return {
+    path,
+    compiled: join(folder, "bundle.cache"),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  };
 }
 
 /** What a worker is made of. */

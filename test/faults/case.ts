@@ -1,3 +1,4 @@
+import type { FaultAgent } from "./agents.ts";
 import type { Patch } from "./bundle.ts";
 import type { Scene } from "./scene.ts";
 
@@ -21,6 +22,8 @@ export interface Guard {
 export interface FaultCase {
   /** A few words, unique. */
   readonly name: string;
+  /** The agents of its runs; its workers have these and no others. */
+  readonly agents: readonly FaultAgent[];
   /** A sentence: what is promised although this happens. */
   readonly promise: string;
   /** What is taken out to see the case fail; or a sentence that says why there is nothing to take out. */
@@ -29,6 +32,8 @@ export interface FaultCase {
   readonly long?: boolean;
   /** Its guard is also proven in the small version, inside vitest. */
   readonly provenInTests?: boolean;
+  /** Several seeds go on at once, on the same workers: what is done to these hits them all. */
+  readonly together?: boolean;
   /** Starts runs and does them harm. When it returns, the fault is over: everything has to end by itself. */
   readonly run: (scene: Scene) => Promise<void>;
 }

@@ -7,14 +7,21 @@ import { openDatabase } from "../../runtime/journal/database.ts";
 import { PostgresJournal } from "../../runtime/journal/journal.ts";
 import { JournalWriter } from "../../runtime/journal/writer.ts";
 import { migrate } from "../../runtime/journal/migrate.ts";
+import { Closers } from "../../runtime/platform/closers.ts";
 import { administer } from "../support/administer.ts";
-import { faultProject, LEASE_MS, USUAL_AGENTS } from "./agents.ts";
+import { faultProject, LEASE_MS, type FaultAgent } from "./agents.ts";
 import { Bank } from "./bank.ts";
 import { FaultNats, FaultPostgres, faultPrograms, serverFolder, type FaultPrograms } from "./servers.ts";
 import { WorkerPool, type FaultWorker } from "./workers.ts";
 import type { WorkerOrders } from "./worker-process.ts";
 
-export const RULES = new URL("faults.cedar", import.meta.url);
+/** What workers are told; what is left out is as usual. */
+export interface Orders extends Partial<WorkerOrders> {
+  /** Which agents they have: each more takes time at every start. */
+  readonly agents: readonly FaultAgent[];
+}
+
+export const RULES = new URL("./", import.meta.url);
 const DATABASE = "faults";
 const SPARES = 2;
 
@@ -65,16 +72,25 @@ export class Lane implements AsyncDisposable {
   static async open(bundle: string): Promise<Lane> {
     const programs = await faultPrograms();
     const folder = await serverFolder(programs.user);
-    const [nats, postgres, bank] = await Promise.all([
-      FaultNats.start(programs, folder),
-      FaultPostgres.start(programs, folder),
-      Bank.open(),
-    ]);
-    const [bus, books] = await Promise.all([
-      NatsBus.connect({ access: { servers: [nats.url] }, name: "faults", role: "console" }),
-      openBooks(postgres, DATABASE),
-    ]);
-    return new Lane({ programs, folder, nats, bank, bus, books, bundle });
+    // What has started by then is ended where something else does not start: nobody else would.
+    const started = new Closers();
+    started.add(() => rm(folder, { recursive: true, force: true }));
+    try {
+      const nats = await FaultNats.start(programs, folder);
+      started.add(() => nats.stop("SIGKILL"));
+      const postgres = await FaultPostgres.start(programs, folder);
+      started.add(() => postgres.stop("kill"));
+      const bank = await Bank.open();
+      started.add(() => bank.close());
+      const [bus, books] = await Promise.all([
+        NatsBus.connect({ access: { servers: [nats.url] }, name: "faults", role: "console" }),
+        openBooks(postgres, DATABASE),
+      ]);
+      return new Lane({ programs, folder, nats, bank, bus, books, bundle });
+    } catch (error) {
+      await started.close();
+      throw error;
+    }
   }
 
   get books(): Books {
@@ -97,7 +113,7 @@ export class Lane implements AsyncDisposable {
   }
 
   /** So many workers that run well and were told this, and no other. Those that are there are used again. */
-  async exactly(count: number, orders: Partial<WorkerOrders> = {}): Promise<FaultWorker[]> {
+  async exactly(count: number, orders: Orders): Promise<FaultWorker[]> {
     const kind = JSON.stringify(orders);
     const usable = this.#workers.filter((worker) => worker.alive && !worker.spoilt && worker.kind === kind);
     const kept = new Set(usable.slice(0, count));
@@ -108,16 +124,17 @@ export class Lane implements AsyncDisposable {
   }
 
   /** One more worker. */
-  async add(orders: Partial<WorkerOrders> = {}): Promise<FaultWorker> {
+  async add(orders: Orders): Promise<FaultWorker> {
     const kind = JSON.stringify(orders);
     const worker = await this.#pool.take(kind, {
       databaseUrl: this.#books.url,
       natsUrl: this.nats.url,
-      bankUrl: this.bank.url,
+      bank: this.bank.port,
       rules: RULES.href,
       drainMs: 3_000,
       leaseMs: LEASE_MS,
-      agents: USUAL_AGENTS,
+      take: "all",
+      slots: 20,
       clockMs: 0,
       ...orders,
     });

@@ -18,7 +18,8 @@ import { bundleWorker } from "./bundle.ts";
 import type { FaultCase, ViolationKind } from "./case.ts";
 import { CASES } from "./cases/index.ts";
 import { Lane } from "./lane.ts";
-import { proveGuard, runSeed } from "./run-case.ts";
+import { proveGuard, runSeeds } from "./run-case.ts";
+import { warmUp } from "./warm-up.ts";
 
 const { values } = parseArgs({
   options: {
@@ -37,10 +38,16 @@ const { values } = parseArgs({
   },
 });
 
+/** So many seeds go on together, where a case lets them. */
+const AT_ONCE = 5;
+/** From so many seeds on, compiled code is worth being kept. */
+const MANY = 10;
 const tally: Record<ViolationKind, number> = { lost: 0, duplicated: 0, stuck: 0, unverified: 0 };
 let seedsRun = 0;
 let guardsProven = 0;
 let unproven = 0;
+/** The suite itself failed, and did not run to its end. */
+let broken = false;
 const say = (text: string): void => {
   if (values.json) process.stderr.write(`${text}\n`);
   else console.log(text);
@@ -55,20 +62,22 @@ const startedAt = performance.now();
 async function seedsOf(lane: Lane, faultCase: FaultCase): Promise<void> {
   const began = performance.now();
   let bad = 0;
-  for (const seed of seeds) {
-    const result = await runSeed(lane, faultCase, seed);
-    if (result.skipped !== null) {
-      say(`skip  ${faultCase.name}: ${result.skipped}`);
-      return;
+  for (let next = 0; next < seeds.length; next += faultCase.together ? AT_ONCE : 1) {
+    const now = seeds.slice(next, next + (faultCase.together ? AT_ONCE : 1));
+    for (const [i, result] of (await runSeeds(lane, faultCase, now)).entries()) {
+      if (result.skipped !== null) {
+        say(`skip  ${faultCase.name}: ${result.skipped}`);
+        return;
+      }
+      seedsRun++;
+      if (result.violations.length === 0) continue;
+      bad++;
+      for (const { kind, what } of result.violations) {
+        tally[kind]++;
+        say(`      ${kind}: ${what}`);
+      }
+      say(`      again: npm run test:faults -- --case ${JSON.stringify(faultCase.name)} --seed ${String(now[i])}`);
     }
-    seedsRun++;
-    if (result.violations.length === 0) continue;
-    bad++;
-    for (const { kind, what } of result.violations) {
-      tally[kind]++;
-      say(`      ${kind}: ${what}`);
-    }
-    say(`      again: npm run test:faults -- --case ${JSON.stringify(faultCase.name)} --seed ${String(seed)}`);
   }
   ran.add(faultCase.name);
   const seconds = (performance.now() - began) / 1000;
@@ -97,6 +106,7 @@ async function guardOf(lane: Lane, faultCase: FaultCase, bundle: string): Promis
 }
 
 const lanes = new Set<Lane>();
+let warm: Promise<void> | undefined;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.once(signal, () => {
     // The servers are children of nobody else.
@@ -110,17 +120,31 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     await seedsOf(lane, faultCase);
     if (values.guards) await guardOf(lane, faultCase, bundle.path);
   });
+  const many = seeds.length * cases.length >= MANY;
   const count = Math.max(1, Math.min(Number(values.lanes), queue.length));
-  await Promise.all(
+  // All lanes come to their end, also where one fails: the end of this process would leave their servers running.
+  const ended = await Promise.allSettled(
     Array.from({ length: count }, async () => {
       await using lane = await Lane.open(bundle.path);
       lanes.add(lane);
-      for (let next = queue.shift(); next; next = queue.shift()) await next(lane);
+      if (many && lanes.size === 1) warm = warmUp(lane, bundle);
+      try {
+        await warm;
+        for (let next = queue.shift(); next; next = queue.shift()) await next(lane);
+      } catch (error) {
+        queue.length = 0;
+        throw error;
+      }
     }),
   );
+  for (const lane of ended) {
+    if (lane.status === "fulfilled") continue;
+    broken = true;
+    console.error(lane.reason);
+  }
 }
 say(`${((performance.now() - startedAt) / 1000).toFixed(0)} s`);
 console.log(JSON.stringify({ cases: ran.size, seeds: seedsRun, ...tally, guardsProven }));
-const bad = Object.values(tally).some((count) => count > 0) || unproven > 0;
+const bad = broken || Object.values(tally).some((count) => count > 0) || unproven > 0;
 // NATS's client may still try to reach a server that is gone.
 process.exit(bad ? 1 : 0);

@@ -4,6 +4,7 @@ import type { Lane } from "./lane.ts";
 import { Random } from "./random.ts";
 import { NeverCame, Scene } from "./scene.ts";
 import { settle } from "./settle.ts";
+import { Together } from "./together.ts";
 
 /** How long runs may take after the fault is over. */
 const LIMIT_MS = 25_000;
@@ -15,30 +16,50 @@ const SEEDS_WITHOUT_GUARD = 6;
 export type SeedResult =
   { readonly skipped: string } | { readonly skipped: null; readonly violations: readonly Violation[] };
 
+interface Options {
+  readonly guarded?: boolean;
+}
+
 /** Runs one seed of a case: what it does, and what is wrong afterwards. */
-export async function runSeed(
+export async function runSeed(lane: Lane, faultCase: FaultCase, seed: number, options?: Options): Promise<SeedResult> {
+  const [result] = await runSeeds(lane, faultCase, [seed], options);
+  if (!result) throw new Error("A seed has come to nothing.");
+  return result;
+}
+
+/** Runs seeds of a case at the same time, see {@link Together}: what is wrong after each. */
+export async function runSeeds(
   lane: Lane,
   faultCase: FaultCase,
-  seed: number,
-  { guarded = true }: { readonly guarded?: boolean } = {},
-): Promise<SeedResult> {
-  // The bank remembers: what is run twice, with its guard and without, must not meet itself there.
-  const tag = `${faultCase.name}#${String(seed)}/${String(lane.nextScene())}`;
-  const scene = new Scene(lane, new Random(seed * 7_919 + hash(faultCase.name)), tag);
+  seeds: readonly number[],
+  { guarded = true }: Options = {},
+): Promise<SeedResult[]> {
+  const together = new Together(seeds.length);
+  const scenes = seeds.map((seed) => {
+    // The bank remembers: what is run twice, with its guard and without, must not meet itself there.
+    const tag = `${faultCase.name}#${String(seed)}/${String(lane.nextScene())}`;
+    return new Scene(lane, new Random(seed * 7_919 + hash(faultCase.name)), tag, faultCase.agents, together);
+  });
   try {
-    try {
-      await faultCase.run(scene);
-    } catch (error) {
-      if (error instanceof SkipCase) return { skipped: error.message };
-      if (!(error instanceof NeverCame)) throw error;
-      scene.violated("stuck", error.message);
-    }
-    await settle(scene, guarded ? Math.max(LIMIT_MS, scene.terms.limitMs) : LIMIT_WITHOUT_GUARD_MS);
+    return await Promise.all(scenes.map((scene) => play(scene, faultCase, guarded)));
   } finally {
-    await scene.cleanUp();
-    if (scene.violations.length > 0) await lane.reset();
+    for (const scene of scenes) await scene.cleanUp();
+    if (scenes.some(({ violations }) => violations.length > 0)) await lane.reset();
     else await lane.tidy();
   }
+}
+
+async function play(scene: Scene, faultCase: FaultCase, guarded: boolean): Promise<SeedResult> {
+  try {
+    await faultCase.run(scene);
+  } catch (error) {
+    if (error instanceof SkipCase) return { skipped: error.message };
+    if (!(error instanceof NeverCame)) throw error;
+    scene.violated("stuck", error.message);
+  } finally {
+    scene.leave();
+  }
+  await settle(scene, guarded ? Math.max(LIMIT_MS, scene.terms.limitMs) : LIMIT_WITHOUT_GUARD_MS);
   return { skipped: null, violations: scene.violations };
 }
 

@@ -3,14 +3,15 @@ import { cancelRun } from "../../runtime/operations/runs.ts";
 import type { JournalEvent, RunStatus } from "../../runtime/core/events.ts";
 import type { Principal } from "../../runtime/core/people.ts";
 import { deliverIn } from "../../runtime/journal/deliver.ts";
-import { expectedOf, type AgentName } from "./agents.ts";
+import { expectedOf, type AgentName, type FaultAgent } from "./agents.ts";
 import type { Bank, BankCall, Fate, Point } from "./bank.ts";
 import type { Violation, ViolationKind } from "./case.ts";
 import type { Books, Lane } from "./lane.ts";
 import { OLGA } from "./operator.ts";
 import type { Held } from "./postgres-proxy.ts";
 import type { Random } from "./random.ts";
-import { holds } from "./wait.ts";
+import { Together } from "./together.ts";
+import { delay, holds } from "./wait.ts";
 import type { WorkerOrders } from "./worker-process.ts";
 import type { FaultWorker } from "./workers.ts";
 
@@ -56,11 +57,23 @@ export class Scene {
   /** Where the runs are; a case may bring books of its own. */
   books: Books;
   readonly #tag: string;
+  readonly #agents: readonly FaultAgent[];
+  readonly #together: Together;
+  #asked = 0;
   #started = 0;
   readonly #cleanups: (() => Promise<void> | void)[] = [];
   readonly #checks: (() => Promise<void> | void)[] = [];
 
-  constructor(lane: Lane, random: Random, tag: string) {
+  /** @param agents the agents that its workers have */
+  constructor(
+    lane: Lane,
+    random: Random,
+    tag: string,
+    agents: readonly FaultAgent[],
+    together: Together = new Together(1),
+  ) {
+    this.#agents = agents;
+    this.#together = together;
     this.lane = lane;
     this.random = random;
     this.books = lane.books;
@@ -95,7 +108,7 @@ export class Scene {
 
   /** So many workers that run well and were told this, and no other. */
   workers(count: number, orders: Partial<WorkerOrders> = {}): Promise<FaultWorker[]> {
-    return this.lane.exactly(count, orders);
+    return this.#shared(() => this.lane.exactly(count, { agents: this.#agents, ...orders }));
   }
 
   async worker(orders: Partial<WorkerOrders> = {}): Promise<FaultWorker> {
@@ -138,12 +151,58 @@ export class Scene {
 
   /** A worker beside those that run. */
   another(orders: Partial<WorkerOrders> = {}): Promise<FaultWorker> {
-    return this.lane.add(orders);
+    return this.#shared(() => this.lane.add({ agents: this.#agents, ...orders }));
+  }
+
+  /** Seeds that go on together ask for workers in the same order, and all get the same. */
+  #shared<T>(make: () => Promise<T>): Promise<T> {
+    return this.#together.share(`workers ${String(this.#asked++)}`, make);
+  }
+
+  /** Waits until the seeds that go on with this one have come as far. */
+  meet(): Promise<void> {
+    return this.#together.meet();
+  }
+
+  /** Does something to what all seeds have in common: once, when all have come as far. */
+  async toAll<T>(what: string, act: () => Promise<T>): Promise<T> {
+    await this.meet();
+    return this.#together.share(what, act);
+  }
+
+  /**
+   * Kills the worker that makes this call, which is held, once all are there; another one is left, or comes. That may
+   * hit more runs than the one.
+   */
+  async killCaller(call: BankCall): Promise<void> {
+    await this.meet();
+    this.workerOf(call).kill();
+    await this.survivor();
+  }
+
+  /** If all workers were killed, one more. */
+  async survivor(): Promise<void> {
+    // All that are to be killed now have been when this turn is over.
+    await delay(0);
+    const usable = this.lane.workers.filter(({ alive, spoilt }) => alive && !spoilt);
+    const lost = this.lane.workers.length - usable.length;
+    if (usable.length > 0) return;
+    await this.#together.share(`survivor of ${String(lost)}`, () => this.lane.add({ agents: this.#agents }));
+  }
+
+  /** All workers are killed. */
+  endWorkers(): Promise<void> {
+    return this.toAll("workers end", () => this.lane.endWorkers());
+  }
+
+  /** No other seed waits for this one any more. */
+  leave(): void {
+    this.#together.leave();
   }
 
   /** @param forMs how long the run may take */
   async start(agent: AgentName, forMs?: number): Promise<FaultRun> {
-    const id = `${this.#tag}.${String(this.#started++)}`;
+    const id = this.#idOf(this.#started++);
     const { journal } = this.books;
     const { bus, project } = this.lane;
     const startedBy = { kind: "person", id: "ada" } as const;
@@ -154,19 +213,51 @@ export class Scene {
     return started;
   }
 
+  /** Starts a run whose call of this action is held at this point, see {@link hold}. */
+  async startHeld(
+    agent: AgentName,
+    point: Point,
+    action: string,
+    forMs?: number,
+  ): Promise<{ readonly run: FaultRun } & ReturnType<Scene["hold"]>> {
+    // Before the run is started: it may be faster than whoever starts it.
+    const hold = this.hold(point, { id: this.#idOf(this.#started) }, action);
+    return { run: await this.start(agent, forMs), ...hold };
+  }
+
+  /** Starts a run that crashes every worker that makes this call of it, until it is mended. */
+  startPoisoned(agent: AgentName, action: string, mended: () => boolean): Promise<FaultRun> {
+    const id = this.#idOf(this.#started);
+    this.bank.always(
+      "before",
+      (call) => call.id.startsWith(id) && call.id.endsWith(action),
+      () => (mended() ? "go" : "die"),
+    );
+    return this.start(agent);
+  }
+
+  #idOf(n: number): string {
+    return `${this.#tag}.${String(n)}`;
+  }
+
   startAll(...agents: readonly AgentName[]): Promise<FaultRun[]> {
     return Promise.all(agents.map((agent) => this.start(agent)));
   }
 
   /** A call of this run at this point meets this fate. */
-  at(point: Point, { id }: FaultRun, fate: (call: BankCall) => Promise<Fate> | Fate, action = ""): Promise<BankCall> {
+  at(
+    point: Point,
+    { id }: Pick<FaultRun, "id">,
+    fate: (call: BankCall) => Promise<Fate> | Fate,
+    action = "",
+  ): Promise<BankCall> {
     return this.bank.once(point, (call) => call.id.startsWith(id) && call.id.endsWith(action), fate);
   }
 
   /** Any call of any run, at this point, of those that match: it is held until `release`. */
   hold(
     point: Point,
-    run: FaultRun,
+    run: Pick<FaultRun, "id">,
     action = "",
   ): { readonly held: Promise<BankCall>; readonly release: (fate?: Fate) => void } {
     let release: (fate?: Fate) => void = () => undefined;

@@ -12,19 +12,23 @@ interface RunRow {
   readonly status: RunStatus;
 }
 
+/** How often is looked: each look costs the database and this process as much as some steps of a run. */
+const LOOK_MS = 60;
+
 /** Lets everything come to its end, with an operator who does what is asked, and finds what is wrong. */
 export async function settle(scene: Scene, limitMs: number): Promise<void> {
   const deadline = performance.now() + limitMs;
   let open = "nothing could be asked of the database";
   while (performance.now() < deadline) {
     try {
-      await operate(scene);
-      open = await whatIsOpen(scene);
+      const now = await situation(scene);
+      open = now.open;
+      if (open === "") break;
+      if (now.asks) await operate(scene);
     } catch (error) {
       open = error instanceof Error ? error.message : String(error);
     }
-    if (open === "") break;
-    await delay(30);
+    await delay(LOOK_MS);
   }
   if (open !== "") scene.violated("stuck", open);
   await checkWorld(scene);
@@ -34,14 +38,28 @@ export async function settle(scene: Scene, limitMs: number): Promise<void> {
   await scene.check();
 }
 
-async function whatIsOpen(scene: Scene): Promise<string> {
-  const runs = await runsOf(scene);
-  const open = runs.filter(({ status }) => !ENDED_STATUSES.includes(status));
-  if (open.length > 0) return open.map(({ agent, status, run }) => `${agent} ${run} is ${status}`).join(", ");
-  const [out] = await scene.books.database.query<{ unreceived: number }>(
-    "select count(*)::int as unreceived from outbox where received_at is null",
+/** What has not come to its end, in words, and whether anything is asked of people. */
+async function situation(scene: Scene): Promise<{ readonly open: string; readonly asks: boolean }> {
+  const [now] = await scene.books.database.query<{ runs: string | null; unreceived: number; asks: boolean }>(
+    `with open as (
+       select run_id, agent, status from runs where not status = any($2)
+         and (session_id = any($1::uuid[]) or run_id in (
+           -- What a message has started is a session of its own.
+           select to_run from outbox where from_run = any($1::uuid[])))
+     )
+     select (select string_agg(agent || ' ' || run_id || ' is ' || status, ', ') from open) as runs,
+       (select count(*)::int from outbox where received_at is null) as unreceived,
+       exists (select 1 from doubts where resolved_at is null and run_id in (select run_id from open))
+         or exists (select 1 from approvals where status = 'pending' and run_id in (select run_id from open))
+         or exists (select 1 from questions where status = 'open' and run_id in (select run_id from open)) as asks`,
+    [scene.runs.map(({ run }) => run), ENDED_STATUSES],
   );
-  return out?.unreceived === 0 ? "" : `${String(out?.unreceived)} messages have reached nobody`;
+  if (!now) throw new Error("The database said nothing.");
+  if (now.runs !== null) return { open: now.runs, asks: now.asks };
+  return {
+    open: now.unreceived === 0 ? "" : `${String(now.unreceived)} messages have reached nobody`,
+    asks: false,
+  };
 }
 
 function runsOf(scene: Scene): Promise<RunRow[]> {

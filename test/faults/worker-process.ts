@@ -4,16 +4,23 @@
  * clock. SIGTERM drains it, a second SIGTERM ends it at once; it also ends when its standard input does.
  */
 import { createInterface } from "node:readline";
+import type { Logger } from "pino";
+import type { Take } from "../../runtime/core/journal.ts";
+import type { FaultAgent } from "./agents.ts";
 
 export interface WorkerOrders {
   readonly databaseUrl: string;
   readonly natsUrl: string;
-  readonly bankUrl: string;
+  readonly bank: number;
+  /** The folder of the rules. */
   readonly rules: string;
   readonly drainMs: number;
   readonly leaseMs: number;
+  /** Which runs it takes with regard to crashes, and how many at once. */
+  readonly take: Take;
+  readonly slots: number;
   /** The names of the agents that it has. */
-  readonly agents: readonly string[];
+  readonly agents: readonly FaultAgent[];
   /** How far this process's clock is off. */
   readonly clockMs: number;
 }
@@ -27,12 +34,20 @@ globalThis.Date = new Proxy(RealDate, {
   get: (real, name) => (name === "now" ? now : (Reflect.get(real, name) as unknown)),
 });
 
+/** Only who wants to read a log waits for its library. */
+async function openLog(): Promise<Logger> {
+  const level = process.env["FAULTS_LOG"];
+  if (level === undefined) return { warn: () => undefined, info: () => undefined } as unknown as Logger;
+  const { default: pino } = await import("pino");
+  return pino({ level }, pino.destination(2));
+}
+
 /** A function, because a script whose code is kept compiled cannot wait at its top. */
 async function main(): Promise<void> {
-  const { default: pino } = await import("pino");
   const { startWorker } = await import("../../runtime/platform/worker-process.ts");
   const { faultProject } = await import("./agents.ts");
 
+  const log = await openLog();
   const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
   console.log("loaded");
   const first = await lines.next();
@@ -40,12 +55,15 @@ async function main(): Promise<void> {
   const orders = JSON.parse(first.value) as WorkerOrders;
   offsetMs = orders.clockMs;
   const worker = await startWorker({
-    config: faultProject(new URL(orders.rules), orders.bankUrl, orders.agents),
+    config: faultProject(new URL(orders.rules), orders.bank, orders.agents),
     databaseUrl: orders.databaseUrl,
     nats: { servers: [orders.natsUrl] },
-    log: pino({ level: process.env["FAULTS_LOG"] ?? "silent" }, pino.destination(2)),
-    limits: { leaseMs: orders.leaseMs },
-    sweepMs: 100,
+    log,
+    take: orders.take,
+    slots: orders.slots,
+    // Sooner than usual, so that a run of a seed lives to see some.
+    limits: { leaseMs: orders.leaseMs, snapshotEvery: 40 },
+    sweepMs: 150,
     drainMs: orders.drainMs,
   });
   const signals: NodeJS.Signals[] = [];

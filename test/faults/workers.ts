@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { WORKER_FLAGS } from "./bundle.ts";
+import { workerEnvironment } from "./bundle.ts";
 import { PostgresProxy } from "./postgres-proxy.ts";
 import type { WorkerOrders } from "./worker-process.ts";
 
@@ -51,6 +51,11 @@ export class FaultWorker {
     this.#signal("SIGTERM");
   }
 
+  /** The code that it has compiled so far is what later workers start with. */
+  keepCompiled(): void {
+    this.#signal("SIGUSR2");
+  }
+
   setClock(clockMs: number): void {
     this.spoilt = true;
     this.#child.stdin?.write(`${JSON.stringify({ clockMs })}\n`);
@@ -96,7 +101,10 @@ export class WorkerPool {
     const worker = new FaultWorker(spare.child, proxy, kind);
     spare.child.stdin?.write(`${JSON.stringify({ ...orders, databaseUrl: proxy.url })}\n`);
     const line = await spare.lines.next();
-    if (line.value !== "ready") throw new Error(`A worker did not start: ${String(line.value)}`);
+    if (line.value !== "ready") {
+      await worker.end();
+      throw new Error(`A worker did not start: ${String(line.value)}`);
+    }
     this.#fill();
     return worker;
   }
@@ -106,7 +114,8 @@ export class WorkerPool {
   }
 
   #load(): Spare {
-    const child = spawn(process.execPath, [...WORKER_FLAGS, this.#bundle], {
+    const child = spawn(process.execPath, [this.#bundle], {
+      env: workerEnvironment(),
       stdio: ["pipe", "pipe", process.env["FAULTS_LOG"] === undefined ? "ignore" : "inherit"],
       // A group of its own: what stops this process at the keyboard must not reach it as a SIGINT.
       detached: true,

@@ -1,10 +1,11 @@
 import type { AnyAgent } from "../../agents/define-agent.ts";
 import { systemClock } from "../../runtime/core/clock.ts";
-import type { Bus } from "../../runtime/core/bus.ts";
+import type { Bus, Envelope } from "../../runtime/core/bus.ts";
 import type { EventData, EventType, JournalEvent, NewEvent, RunStatus } from "../../runtime/core/events.ts";
 import type { Journal, NewRun } from "../../runtime/core/journal.ts";
 import type { JsonValue } from "../../runtime/core/json.ts";
 import type { Judge, ProposedCall } from "../../runtime/core/judge.ts";
+import type { Snapshots } from "../../runtime/core/snapshots.ts";
 import type { Turns } from "../../runtime/core/turns.ts";
 import type { Verdict } from "../../runtime/core/verdict.ts";
 import { Attempt, DEFAULT_LIMITS, type AttemptServices, type Limits } from "../../runtime/engine/attempt.ts";
@@ -13,6 +14,7 @@ import { compileAgent, type CompiledAgent } from "../../runtime/engine/compile-a
 import type { HandleServices } from "../../runtime/engine/handles.ts";
 import { Mailer } from "../../runtime/engine/mailer.ts";
 import { claimant } from "./journal.ts";
+import { MemoryMessages } from "./memory-messages.ts";
 import { MemoryJournal, memoryRun } from "./memory-journal.ts";
 
 /** What a test lets the rules say of a call; `undefined` allows it. */
@@ -42,6 +44,7 @@ export const DENIED: Partial<Verdict> = { decision: "deny", reason: "The test de
 export const NO_BUS: Bus = {
   wake: () => undefined,
   mail: () => Promise.resolve(),
+  dead: () => undefined,
   live: () => undefined,
   tokens: () => undefined,
   onWake: () => Promise.resolve(),
@@ -59,6 +62,7 @@ const HANDLES: HandleServices = {
 
 export interface EngineOptions {
   readonly journal?: Journal;
+  readonly snapshots?: Snapshots;
   readonly say?: Say;
   readonly limits?: Partial<Limits>;
   readonly handles?: Partial<HandleServices>;
@@ -68,21 +72,34 @@ export interface EngineOptions {
 export class TestEngine {
   readonly memory = new MemoryJournal();
   readonly journal: Journal;
+  readonly snapshots: Snapshots;
   readonly services: AttemptServices;
+  readonly messages: MemoryMessages;
   readonly trouble: string[] = [];
+  /** Whoever else is there speaks for "peer". */
+  readonly mailer: Mailer = new Mailer({
+    worker: "w",
+    bus: NO_BUS,
+    keys: () => Promise.resolve({ publicKey: this.mailer.publicKey, agents: ["peer"] }),
+    onSendError: () => undefined,
+  });
   readonly #handles: HandleServices;
   #aheadMs = 0;
 
-  constructor({ journal, say, limits, handles }: EngineOptions = {}) {
+  constructor({ journal, snapshots, say, limits, handles }: EngineOptions = {}) {
     this.journal = journal ?? this.memory;
+    this.messages = new MemoryMessages(this.memory.views);
+    this.snapshots = snapshots ?? this.memory.snapshots;
     this.#handles = { ...HANDLES, ...handles };
     this.services = {
       journal: this.journal,
+      snapshots: this.snapshots,
       judge: judgeThat(say),
-      mailer: new Mailer({ worker: "w", bus: NO_BUS, keys: () => Promise.resolve(null), onSendError: () => undefined }),
+      mailer: this.mailer,
       clock: { now: () => systemClock.now() + this.#aheadMs, monotonicMs: () => systemClock.monotonicMs() },
       worker: "w",
       turns: memoryTurns(),
+      messages: this.messages,
       limits: { ...DEFAULT_LIMITS, replayStallMs: 200, ...limits },
       onTrouble: (what) => {
         this.trouble.push(what);
@@ -107,7 +124,7 @@ export class TestEngine {
       versions: new Map([[compiled.agent.name, "1"]]),
     });
     if (!claim) throw new Error("The run cannot be claimed.");
-    const attempt = await Attempt.open(claim, this.services);
+    const attempt = await Attempt.open(claim, this.services, compiled);
     try {
       return await attempt.run(compiled);
     } catch {
@@ -134,6 +151,12 @@ export class TestEngine {
   skip(ms: number): void {
     this.#aheadMs += ms;
     this.memory.aheadMs += ms;
+  }
+
+  /** A message comes for the run. */
+  leave(run: string, message: Envelope): void {
+    this.messages.leave(run, this.mailer.sign(message));
+    this.memory.knock(run);
   }
 
   events(run: string): Promise<JournalEvent[]> {
@@ -176,29 +199,42 @@ export class TestEngine {
   }
 }
 
-/** Turns of one process. */
+/** Turns of one process, in the order of asking. Nobody is woken: a test makes the attempts. */
 export function memoryTurns(): Turns {
   const taken = new Map<string, Set<string>>();
+  const queues = new Map<string, Set<string>>();
+  const of = (all: Map<string, Set<string>>, what: string): Set<string> => {
+    const some = all.get(what) ?? new Set<string>();
+    all.set(what, some);
+    return some;
+  };
   return {
-    take: ({ of, run, effect }, atMost) => {
-      const held = taken.get(of) ?? new Set();
-      taken.set(of, held);
+    take: ({ of: what, run, effect }, atMost) => {
+      const held = of(taken, what);
+      const queue = of(queues, what);
       const key = `${run} ${effect}`;
-      if (!held.has(key) && held.size >= atMost) return Promise.resolve(false);
+      if (held.has(key)) return Promise.resolve(true);
+      queue.add(key);
+      if ([...queue].indexOf(key) >= atMost - held.size) return Promise.resolve(false);
+      queue.delete(key);
       held.add(key);
       return Promise.resolve(true);
     },
-    give: ({ of, run, effect }) => {
-      taken.get(of)?.delete(`${run} ${effect}`);
+    give: ({ of: what, run, effect }) => {
+      of(taken, what).delete(`${run} ${effect}`);
+      of(queues, what).delete(`${run} ${effect}`);
       return Promise.resolve();
     },
+    handOut: () => Promise.resolve(),
   };
 }
 
-/** The types of events, without the attempts and supersteps between them. */
+/** The types of events, without the attempts, supersteps and snapshots between them. */
 export function typesOf(events: readonly JournalEvent[]): EventType[] {
-  return events.map(({ type }) => type).filter((type) => type !== "superstep_finished" && type !== "attempt_started");
+  return events.map(({ type }) => type).filter((type) => !BETWEEN.includes(type));
 }
+
+const BETWEEN: readonly EventType[] = ["superstep_finished", "attempt_started", "snapshot_taken"];
 
 const ENDS: readonly NewEvent["type"][] = ["effect_finished", "effect_recorded", "effect_refused"];
 

@@ -4,9 +4,16 @@ import type { CompiledGraph } from "../../agents/define-agent.ts";
 import type { JsonValue } from "../../runtime/core/json.ts";
 import type { World } from "./langgraph/world.ts";
 
+/** A world in which one also waits: for a person's answer, for another agent's, for a time. */
+export interface WaitingWorld extends World {
+  person(id: string): Promise<string>;
+  agent(id: string): Promise<string>;
+  sleep(id: string): Promise<string>;
+}
+
 /** One thing that a node does. What is refused or fails is caught, and noted. */
 export interface Act {
-  readonly does: "look" | "put" | "pay" | "ask" | "fail";
+  readonly does: "look" | "put" | "pay" | "ask" | "fail" | "person" | "agent" | "sleep";
   /** Acts with the same word have the same arguments, wherever they are. */
   readonly word: string;
 }
@@ -41,30 +48,35 @@ const word = fc.constantFrom("a", "b", "same", "no");
 /** Interrupts are numbered by their order, which is free among what runs at once: arms have none. */
 const act = (...does: Act["does"][]): fc.Arbitrary<Act> => fc.record({ does: fc.constantFrom(...does), word });
 
-const acts: fc.Arbitrary<Body> = fc.record({
-  kind: fc.constant("acts"),
-  acts: fc.array(act("look", "put", "pay", "ask", "fail"), { minLength: 1, maxLength: 3 }),
-});
+const WAITS = ["person", "agent", "sleep"] as const;
 
-const arms: fc.Arbitrary<Body> = fc.record({
-  kind: fc.constant("arms"),
-  arms: fc.array(fc.array(act("look", "put", "pay", "fail"), { minLength: 1, maxLength: 2 }), {
-    minLength: 2,
-    maxLength: 3,
-  }),
-});
+const actsOf = (waits: boolean): fc.Arbitrary<Body> =>
+  fc.record({
+    kind: fc.constant("acts"),
+    acts: fc.array(act("look", "put", "pay", "ask", "fail", ...(waits ? WAITS : [])), { minLength: 1, maxLength: 3 }),
+  });
 
-function body(depth: number): fc.Arbitrary<Body> {
+const armsOf = (waits: boolean): fc.Arbitrary<Body> =>
+  fc.record({
+    kind: fc.constant("arms"),
+    arms: fc.array(
+      fc.array(act("look", "put", "pay", "fail", ...(waits ? WAITS : [])), { minLength: 1, maxLength: 2 }),
+      { minLength: 2, maxLength: 3 },
+    ),
+  });
+
+function body(depth: number, waits: boolean): fc.Arbitrary<Body> {
+  const [acts, arms] = [actsOf(waits), armsOf(waits)];
   if (depth === 0) return fc.oneof({ weight: 3, arbitrary: acts }, { weight: 1, arbitrary: arms });
   return fc.oneof(
     { weight: 3, arbitrary: acts },
     { weight: 1, arbitrary: arms },
-    { weight: 2, arbitrary: fc.record({ kind: fc.constant("graph" as const), graph: graph(depth - 1) }) },
+    { weight: 2, arbitrary: fc.record({ kind: fc.constant("graph" as const), graph: graph(depth - 1, waits) }) },
     {
       weight: 2,
       arbitrary: fc.record({
         kind: fc.constant("function" as const),
-        graph: graph(depth - 1),
+        graph: graph(depth - 1, waits),
         times: fc.integer({ min: 1, max: 3 }),
         together: fc.boolean(),
         sameInput: fc.boolean(),
@@ -73,13 +85,13 @@ function body(depth: number): fc.Arbitrary<Body> {
   );
 }
 
-function stage(depth: number): fc.Arbitrary<Stage> {
+function stage(depth: number, waits: boolean): fc.Arbitrary<Stage> {
   return fc.oneof(
     {
       weight: 3,
       arbitrary: fc.record({
         kind: fc.constant("nodes" as const),
-        nodes: fc.array(body(depth), { minLength: 1, maxLength: depth === 0 ? 2 : 3 }),
+        nodes: fc.array(body(depth, waits), { minLength: 1, maxLength: depth === 0 ? 2 : 3 }),
       }),
     },
     {
@@ -87,7 +99,7 @@ function stage(depth: number): fc.Arbitrary<Stage> {
       arbitrary: fc.record({
         kind: fc.constant("send" as const),
         count: fc.integer({ min: 1, max: 4 }),
-        body: body(depth),
+        body: body(depth, waits),
       }),
     },
     {
@@ -95,15 +107,15 @@ function stage(depth: number): fc.Arbitrary<Stage> {
       arbitrary: fc.record({
         kind: fc.constant("loop" as const),
         times: fc.integer({ min: 1, max: 3 }),
-        body: body(depth),
+        body: body(depth, waits),
       }),
     },
   );
 }
 
-/** A random graph with graphs inside it, at most so deep. */
-export function graph(depth: number): fc.Arbitrary<Graph> {
-  return fc.record({ stages: fc.array(stage(depth), { minLength: 1, maxLength: 2 }) });
+/** A random graph with graphs inside it, at most so deep; with `waits` its nodes also do what only a {@link WaitingWorld} can. */
+export function graph(depth: number, waits = false): fc.Arbitrary<Graph> {
+  return fc.record({ stages: fc.array(stage(depth, waits), { minLength: 1, maxLength: 2 }) });
 }
 
 /** What a person answers to a question of these graphs. */
@@ -127,7 +139,7 @@ interface Builder {
 }
 
 /** A graph as LangGraph's users write it, of plain functions. */
-export function buildGraph({ stages }: Graph, world: World): ReturnType<Builder["compile"]> {
+export function buildGraph({ stages }: Graph, world: World | WaitingWorld): ReturnType<Builder["compile"]> {
   // A graph inside another gives what it adds, and not what it was given.
   const Output = Annotation.Root({ log: State.spec.log });
   const builder = new StateGraph({ stateSchema: State, output: Output }) as unknown as Builder;
@@ -172,7 +184,7 @@ export function buildGraph({ stages }: Graph, world: World): ReturnType<Builder[
   return builder.compile();
 }
 
-function bodyOf(body: Body, world: World): unknown {
+function bodyOf(body: Body, world: World | WaitingWorld): unknown {
   switch (body.kind) {
     case "graph":
       return buildGraph(body.graph, world);
@@ -197,13 +209,18 @@ function bodyOf(body: Body, world: World): unknown {
   }
 }
 
-async function chain(acts: readonly Act[], mine: string, world: World): Promise<string[]> {
+async function chain(acts: readonly Act[], mine: string, world: World | WaitingWorld): Promise<string[]> {
   const log: string[] = [];
   for (const { does, word } of acts) {
     const id = `${does} ${word}`;
     if (does === "ask") {
       const { answer } = interrupt<unknown, { answer: number }>({ question: `${id} ${mine}?` });
       log.push(`${id}: ${String(answer)}`);
+      continue;
+    }
+    if (does === "person" || does === "agent" || does === "sleep") {
+      if (!("sleep" in world)) throw new Error("Nobody waits in this world.");
+      log.push(await world[does](id));
       continue;
     }
     try {

@@ -3,6 +3,7 @@ import type { ConsoleServices } from "../../runtime/core/console-services.ts";
 import { ConflictError, ForbiddenError, InvalidInputError, NotFoundError } from "../../runtime/core/errors.ts";
 import type { Principal } from "../../runtime/core/people.ts";
 import type { ApprovalView, DoubtView, QuestionView, RunView } from "../../runtime/core/protocol.ts";
+import { MemoryMail } from "./memory-mail.ts";
 
 /** What waits for people, and what they did with it. Views are replaced in place when they change. */
 export interface InboxContents {
@@ -32,17 +33,18 @@ type InboxServices = Pick<
 >;
 
 /** The inbox's half of the console's services over plain lists: everything that the port promises. */
-export abstract class MemoryInbox implements InboxServices {
+export abstract class MemoryInbox extends MemoryMail implements InboxServices {
   readonly inbox: InboxContents;
   readonly now: () => number;
 
   constructor(inbox: InboxContents, now: () => number) {
+    super();
     this.inbox = inbox;
     this.now = now;
   }
 
   /** Every reading and every change passes here: as a promise even when it throws, like a query. */
-  protected abstract read<T>(work: () => T): Promise<T>;
+  protected abstract override read<T>(work: () => T): Promise<T>;
 
   listApprovals: InboxServices["listApprovals"] = (reader, { status }) =>
     this.read(() =>
@@ -171,6 +173,8 @@ function runOf(run: string): RunView {
     version: null,
     parent: null,
     status: "running",
+    startedBy: { kind: "service", id: "claims-feed" },
+    queue: null,
     startedAt: 1,
     endedAt: null,
     events: 1,

@@ -21,6 +21,8 @@ import type {
 } from "../../runtime/core/journal.ts";
 import type { JsonValue } from "../../runtime/core/json.ts";
 import { eventHash, GENESIS, payloadHash } from "../../runtime/core/chain.ts";
+import type { StoredEvent } from "../../runtime/core/chain.ts";
+import { doubtOf, type FoundSnapshot, type Snapshots } from "../../runtime/core/snapshots.ts";
 import { FencedError } from "../../runtime/journal/errors.ts";
 
 interface StoredRun {
@@ -30,12 +32,16 @@ interface StoredRun {
   status: RunStatus;
   epoch: number;
   taken: number;
+  /** How many times it was told of mail that lies elsewhere. */
+  knocks: number;
 }
 
 /** A journal for tests of the engine alone: it chains and fences like the real one, and forgets everything. */
 export class MemoryJournal implements Journal {
   readonly runs = new Map<string, StoredRun>();
   readonly views: ViewWrite[] = [];
+  /** The newest snapshot of each run. */
+  readonly stored = new Map<string, { readonly seq: number; readonly text: string }>();
   /** How far its clock is ahead. */
   aheadMs = 0;
   /** The heads that were refused: nothing after a refused append can be right. */
@@ -53,10 +59,11 @@ export class MemoryJournal implements Journal {
     }
     const placed = events.map((event) => place(head, event));
     run.events.push(...placed);
-    this.views.push(...(typeof options.views === "function" ? options.views(placed) : (options.views ?? [])));
+    const views = typeof options.views === "function" ? options.views(placed) : (options.views ?? []);
+    this.views.push(...views);
+    if (views.some(({ view }) => view === "snapshot_dropped")) this.stored.delete(head.run);
     if (options.mailboxTaken !== undefined) run.taken = options.mailboxTaken;
-    if (options.status)
-      run.status = options.status === "parked" && run.mailbox.length > run.taken ? "ready" : options.status;
+    if (options.status) run.status = options.status === "parked" && moved(run) > run.taken ? "ready" : options.status;
     const { status } = run;
     // Durable a little later, as with a disk.
     return {
@@ -71,10 +78,17 @@ export class MemoryJournal implements Journal {
 
   create(run: NewRun): Promise<Claim | null> {
     const head: RunHead = { run: run.run, session: run.session, agent: run.agent, epoch: 0, seq: 0, hash: GENESIS };
-    const { session, agent, version, input, startedBy, depth, cause, deadline = null } = run;
-    const more = { ...(cause ? { cause } : {}), ...(deadline === null ? {} : { deadline }) };
+    const { session, agent, version, input, startedBy, depth, cause, message, labels = [], timeoutMs = Infinity } = run;
+    const latest = Math.min(run.deadline ?? Infinity, Date.now() + this.aheadMs + timeoutMs);
+    const deadline = latest === Infinity ? null : latest;
+    const more = {
+      ...(cause ? { cause } : {}),
+      ...(deadline === null ? {} : { deadline }),
+      ...(message ? { message } : {}),
+      ...(labels.length === 0 ? {} : { labels: [...labels] }),
+    };
     const data = { session, agent, ...(version === null ? {} : { version }), input, startedBy, depth, ...more };
-    const stored: StoredRun = { run, events: [], mailbox: [], status: "ready", epoch: 0, taken: 0 };
+    const stored: StoredRun = { run, events: [], mailbox: [], status: "ready", epoch: 0, taken: 0, knocks: 0 };
     stored.events.push(place(head, { type: "run_started", data }));
     this.runs.set(run.run, stored);
     return Promise.resolve(null);
@@ -130,7 +144,7 @@ export class MemoryJournal implements Journal {
   }
 
   withMail(runs: readonly string[]): Promise<string[]> {
-    return Promise.resolve(runs.filter((run) => this.#run(run).mailbox.length > this.#run(run).taken));
+    return Promise.resolve(runs.filter((run) => moved(this.#run(run)) > this.#run(run).taken));
   }
 
   read(run: string, after = 0): Promise<JournalEvent[]> {
@@ -139,8 +153,8 @@ export class MemoryJournal implements Journal {
   }
 
   mailbox(run: string): Promise<{ messages: readonly MailboxMessage[]; upTo: number }> {
-    const { mailbox, taken } = this.#run(run);
-    return Promise.resolve({ messages: mailbox.slice(taken), upTo: mailbox.length });
+    // All of it each time: what has been taken over is known by its id.
+    return Promise.resolve({ messages: [...this.#run(run).mailbox], upTo: moved(this.#run(run)) });
   }
 
   deliver(run: string, message: MailboxMessage): Promise<{ delivered: boolean; agent: string | null }> {
@@ -150,11 +164,38 @@ export class MemoryJournal implements Journal {
     return Promise.resolve({ delivered, agent: delivered ? stored.run.agent : null });
   }
 
+  knock(run: string): void {
+    this.#run(run).knocks++;
+  }
+
+  readonly snapshots: Snapshots = {
+    newest: (head) => Promise.resolve(this.#newest(head)),
+    keep: (run, seq, text) => {
+      if (!ENDED_STATUSES.includes(this.#run(run).status)) this.stored.set(run, { seq, text });
+      return Promise.resolve();
+    },
+  };
+
+  #newest(head: RunHead): FoundSnapshot {
+    const kept = this.stored.get(head.run);
+    if (!kept) return { kind: "none" };
+    const events = JSON.parse(canonicalJson(this.#run(head.run).events)) as JournalEvent[];
+    const since = events.slice(kept.seq - 2);
+    const why = doubtOf(kept.text, kept.seq, since.map(stored), head);
+    const [first] = events;
+    if (why !== null || !first) return { kind: "unusable", why: why ?? "There is nothing." };
+    return { kind: "kept", snapshot: { text: kept.text, first, events: since } };
+  }
+
   #run(id: string): StoredRun {
     const run = this.runs.get(id);
     if (!run) throw new Error(`There is no run ${id}.`);
     return run;
   }
+}
+
+function moved({ mailbox, knocks }: StoredRun): number {
+  return mailbox.length + knocks;
 }
 
 export function memoryRun(agent: string, input: JsonValue, changes: Partial<NewRun> = {}): NewRun {
@@ -170,6 +211,10 @@ function place(head: RunHead, event: NewEvent): JournalEvent {
   head.seq = placed.seq;
   head.hash = eventHash(placed, prev, payloadHash(text, null));
   return { ...placed, data: JSON.parse(text) as unknown, prev, hash: head.hash } as JournalEvent;
+}
+
+function stored({ run, seq, type, v, at, data, hash }: JournalEvent): StoredEvent {
+  return { run, seq, type, v, at, data: canonicalJson(data), salt: null, payloadHash: null, hash };
 }
 
 function refused(): Promise<never> {

@@ -8,11 +8,15 @@ import type { JsonValue } from "../../runtime/core/json.ts";
 import { encode } from "../../runtime/engine/codec.ts";
 import type { CompiledAgent } from "../../runtime/engine/compile-agent.ts";
 import { HELD, TestEngine, type EngineOptions, type Say } from "./engine.ts";
+import type { WaitingWorld } from "./graphs.ts";
 import type { World } from "./langgraph/world.ts";
 import { memoryRun } from "./memory-journal.ts";
 
 /** Payments wait for a person; everything else is allowed. */
 export const holdPay: Say = (call) => (call.action === "pay" && !call.approval.satisfied ? HELD : undefined);
+
+/** Long enough to park. */
+const SLEEP_MS = 30_000;
 
 interface ShapeOptions {
   /** Is told of every call that reaches the world. */
@@ -25,7 +29,7 @@ interface ShapeOptions {
 
 /** A LangGraph graph as an agent: its world is made of governed tools. */
 export function shapeAgent(
-  shape: (world: World) => GraphBuilder | CompiledGraph,
+  shape: (world: WaitingWorld) => GraphBuilder | CompiledGraph,
   { called = [], pool = "finance", dawdle = () => 0 }: ShapeOptions = {},
 ): AnyAgent {
   const io = z.object({ id: z.string() });
@@ -50,12 +54,27 @@ export function shapeAgent(
     },
     reconcile: (_, { effectId }) => paid.get(effectId) ?? null,
   });
+  const asked = defineAgent({
+    name: "asked",
+    state: Annotation.Root({ id: Annotation<string>() }),
+    graph: () => {
+      throw new Error("It is asked, and answers by itself.");
+    },
+  });
   return defineAgent({
     name: "shape",
     state: Annotation.Root({ any: Annotation<unknown>() }),
     tools: { read, put, pay },
-    graph: ({ tools }) =>
+    agents: { asked },
+    graph: ({ tools, agents, human, clock }) =>
       shape({
+        person: async (id) =>
+          String((await human.ask({ question: id, pool: "finance", answer: z.object({ answer: z.number() }) })).answer),
+        agent: async (id) => (await agents.asked.ask({ id })).id,
+        sleep: async (id) => {
+          await clock.sleep(SLEEP_MS);
+          return id;
+        },
         look: async (id) => (await tools.read({ id })).id,
         put: async (id) => (await tools.put({ id })).id,
         pay: async (id) => (await tools.pay({ id })).id,
@@ -140,6 +159,24 @@ export class ShapeRun {
       }
       for (const one of questions) await this.answer(one, answers(textOf(one)));
     }
+  }
+
+  /** The asks of other agents that have no answer yet. */
+  async asks(): Promise<Extract<Wait, { kind: "answer" }>[]> {
+    return (await this.waits()).filter((wait) => wait.kind === "answer");
+  }
+
+  /** The agent that was asked answers with what it was asked. */
+  async answerAsk({ effect, run }: Extract<Wait, { kind: "answer" }>): Promise<void> {
+    const intended = (await this.events()).find(
+      (event) => event.type === "effect_intended" && event.data.effect === effect,
+    );
+    if (intended?.type !== "effect_intended") throw new Error("Nothing was asked.");
+    await this.engine.journal.deliver(this.run, {
+      id: `answer:${effect}`,
+      kind: "answer",
+      data: { effect, outcome: { ok: true, value: intended.data.input }, child: { run, seq: 1, hash: "0" } },
+    });
   }
 
   async output(): Promise<unknown> {

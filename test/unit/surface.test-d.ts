@@ -69,6 +69,46 @@ defineAgent({
       .addEdge("pay", END),
 });
 
+const fraud = defineAgent({
+  name: "fraud",
+  state: State,
+  on: ["claims.*.opened", "claims.>"],
+  input: z.object({ receipt: z.string() }),
+  output: z.object({ score: z.number() }),
+  graph: () => new StateGraph(State).addNode("a", () => ({ amountCents: 1 })).addEdge(START, "a"),
+});
+
+defineAgent({
+  name: "messenger",
+  state: State,
+  agents: { assessor, fraud },
+  graph: ({ agents, askAll, messages }) =>
+    new StateGraph(State)
+      .addNode("talk", async ({ orderId, receipt }) => {
+        const all = await askAll({ assessor: { orderId }, fraud: { receipt } });
+        expectTypeOf(all.assessor).toEqualTypeOf<{ amountCents: number }>();
+        expectTypeOf(all.fraud).toEqualTypeOf<{ score: number }>();
+        const one = await askAll({ assessor: { orderId } });
+        expectTypeOf(one).toEqualTypeOf<{ readonly assessor: { amountCents: number } }>();
+        const first = await askAll({ assessor: { orderId }, fraud: { receipt } }, { wait: "first" });
+        if (first.agent === "fraud") expectTypeOf(first.answer).toEqualTypeOf<{ score: number }>();
+        else expectTypeOf(first.answer).toEqualTypeOf<{ amountCents: number }>();
+        // @ts-expect-error fraud is asked with a receipt
+        await askAll({ fraud: { orderId } });
+        await agents.fraud.send({ receipt }, { key: orderId });
+        // @ts-expect-error fraud is told a receipt
+        await agents.fraud.send({ orderId });
+        const message = await messages.receive({ body: z.object({ n: z.number() }) });
+        expectTypeOf(message.body).toEqualTypeOf<{ n: number }>();
+        const soon = await messages.receive({ from: "fraud", timeoutMs: 5 });
+        // @ts-expect-error with a time it may be null
+        expectTypeOf(soon.id).toBeString();
+        if (soon) await messages.reply(soon, { ok: true });
+        return {};
+      })
+      .addEdge(START, "talk"),
+});
+
 // @ts-expect-error an effect class is one of four
 defineTool({ name: "a.b", effect: "harmless", input: z.object({}), output: z.object({}), run: () => ({}) });
 defineTool({

@@ -107,6 +107,9 @@ const VIA_WORDS = {
   operator: "a person",
   answer: "the answering agent",
   timer: "its time has come",
+  message: "the message that came",
+  undelivered: "it could not be brought to anybody",
+  withdrawn: "it was not wanted any more",
 } as const;
 
 /** Judged again to the same end says nothing new. */

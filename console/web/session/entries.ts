@@ -144,6 +144,7 @@ function withEvent(
         outcome: event.data.outcome,
         ms: event.data.ms,
       };
+    case "message_awaited":
     case "timer_set":
       return entry ?? begin(event.data, base, index);
     case "effect_retried": {

@@ -108,6 +108,7 @@ function WayOn({ wait }: { readonly wait: Wait }) {
     case "timer":
     case "retry":
     case "turn":
+    case "message":
       return null;
   }
 }

@@ -70,6 +70,8 @@ function groupKey(event: JournalEvent, worker: string | undefined): string | und
     case "effect_refused":
     case "effect_held":
     case "effect_intended":
+    case "message_awaited":
+    case "message_received":
     case "timer_set":
     case "effect_retried":
     case "effect_repeated":
@@ -83,6 +85,7 @@ function groupKey(event: JournalEvent, worker: string | undefined): string | und
     case "node_finished":
     case "route_taken":
     case "superstep_finished":
+    case "snapshot_taken":
       return undefined;
     case "run_parked": {
       // Shown with the call that is waited for: that is what somebody who opens the session looks for.
@@ -101,6 +104,7 @@ function startsGroup(event: JournalEvent): boolean {
     case "doubt_resolved":
     case "approval_decided":
     case "message_sent":
+    case "message_received":
     case "run_parked":
       return false;
     default:

@@ -97,10 +97,13 @@ export const EVENT_WORDS: Readonly<Record<EventType, string>> = {
   node_retried: "Node failed, runs again",
   route_taken: "Route taken",
   superstep_finished: "Superstep finished",
+  snapshot_taken: "Snapshot taken",
   effect_recorded: "Call recorded",
   effect_refused: "Call refused",
   effect_held: "Call held for approval",
   effect_intended: "Call about to be made",
+  message_awaited: "Message waited for",
+  message_received: "Message received",
   timer_set: "Timer set",
   effect_retried: "Call failed, is made again",
   effect_repeated: "Call made once more",
@@ -133,12 +136,25 @@ export function waitWords(wait: Wait): string {
       return `another try, at ${new Date(wait.dueAt).toLocaleString("en-GB")}`;
     case "turn":
       return `its turn at ${wait.of}`;
+    case "message":
+      return wait.until === undefined
+        ? "a message"
+        : `a message, until ${new Date(wait.until).toLocaleString("en-GB")}`;
     case "answer":
       return `an answer from ${wait.agent}`;
   }
 }
 
-const WAIT_ORDER: readonly Wait["kind"][] = ["doubt", "approval", "human", "retry", "timer", "turn", "answer"];
+const WAIT_ORDER: readonly Wait["kind"][] = [
+  "doubt",
+  "approval",
+  "human",
+  "retry",
+  "timer",
+  "turn",
+  "message",
+  "answer",
+];
 
 /** The waits that say most: an agent that waits for another one only matters if nothing else is waited for. */
 export function tellingWaits(waits: readonly Wait[]): readonly Wait[] {

@@ -2,16 +2,24 @@ import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import pc from "picocolors";
 import { InvalidInputError } from "../../core/errors.ts";
-import { ENDED_STATUSES, type Cursor } from "../../core/events.ts";
+import { ENDED_STATUSES, type Cursor, type Wait } from "../../core/events.ts";
 import type { JsonValue } from "../../core/json.ts";
 import type { Principal } from "../../core/people.ts";
-import type { ConsoleServices } from "../../core/console-services.ts";
 import type { SessionSummary } from "../../core/protocol.ts";
 import { openConnection } from "../../journal/database.ts";
 import { migrate } from "../../journal/migrate.ts";
+import { isOnTheWay } from "../../operations/on-the-way.ts";
 import { findRunningStack, startStack } from "../../stack/index.ts";
-import { parseJson } from "../arguments.ts";
-import { configOf, connect, createLog, globalOptions, signedIn, surviveStrayRejections } from "../context.ts";
+import { parseJson, standardInput } from "../arguments.ts";
+import {
+  configOf,
+  connect,
+  createLog,
+  globalOptions,
+  signedIn,
+  surviveStrayRejections,
+  type Session,
+} from "../context.ts";
 import { describeEvent } from "../describe-event.ts";
 import { EXIT, print, progress } from "../output.ts";
 import { waitsFor } from "./sessions.ts";
@@ -55,7 +63,7 @@ export function addRunCommand(program: Command): void {
         ...(options.key === undefined ? {} : { key: options.key }),
       });
       const follow = options.watch === true || own !== null;
-      const ended = follow ? await followSession(session.services, started, global.json !== true) : started;
+      const ended = follow ? await followSession(session, started, global.json !== true) : started;
       print(global.json, ended, () =>
         follow
           ? summary(ended)
@@ -73,10 +81,8 @@ function workerProcess(): Promise<typeof import("../../platform/worker-process.t
 }
 
 async function readInput(file: string): Promise<JsonValue> {
-  const chunks: Buffer[] = [];
-  if (file === "-") for await (const chunk of process.stdin) chunks.push(chunk as Buffer);
   try {
-    return parseJson(file === "-" ? Buffer.concat(chunks).toString("utf8") : await readFile(file, "utf8"));
+    return parseJson(file === "-" ? await standardInput() : await readFile(file, "utf8"));
   } catch (error) {
     if ((error as { code?: unknown }).code === "ENOENT") {
       throw new InvalidInputError(`There is no file ${file}. Name a file that holds the input as JSON.`, {
@@ -89,11 +95,12 @@ async function readInput(file: string): Promise<JsonValue> {
 
 /** Prints a session's events as they come, until it ends or waits for something outside. */
 async function followSession(
-  services: ConsoleServices,
+  { services, database }: Pick<Session, "services" | "database">,
   started: SessionSummary,
   show: boolean,
 ): Promise<SessionSummary> {
   let cursor: Cursor = {};
+  let quiet = false;
   for (;;) {
     const delta = await services.eventsAfter(started.session, cursor, 1000);
     const agents = new Map(delta.runs.map((run) => [run.run, run.agent]));
@@ -103,11 +110,20 @@ async function followSession(
         process.stdout.write(`${pc.dim(agents.get(event.run) ?? "")} ${describeEvent(event)}\n`);
       cursor = { ...cursor, [event.run]: event.seq };
     }
-    const waitsOutside = delta.session.waits.some((wait) => wait.kind !== "answer" && !("dueAt" in wait));
-    const still = delta.runs.every((run) => run.status !== "ready" && run.status !== "running");
-    if (ENDED_STATUSES.includes(delta.session.status) || (waitsOutside && still)) return delta.session;
+    const waitsOutside = delta.session.waits.some(isOutside);
+    const still = waitsOutside && delta.runs.every((run) => run.status !== "ready" && run.status !== "running");
+    if (ENDED_STATUSES.includes(delta.session.status) || (still && quiet && delta.events.length === 0)) {
+      return delta.session;
+    }
+    // What one of its runs has just sent may be what another one waits for.
+    quiet = still && !(await isOnTheWay(database, started.session));
     await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
   }
+}
+
+/** True for what does not end by itself, or by another run of the session that was asked. */
+function isOutside(wait: Wait): boolean {
+  return wait.kind !== "answer" && !("dueAt" in wait) && !(wait.kind === "message" && wait.until !== undefined);
 }
 
 function summary(session: SessionSummary): string {

@@ -2,7 +2,7 @@ import { Option, type Command } from "commander";
 import type { RunView } from "../../core/protocol.ts";
 import { idOf, wholeNumber } from "../arguments.ts";
 import { configOf, connect, globalOptions, signedIn } from "../context.ts";
-import { print, table, time } from "../output.ts";
+import { oneLine, print, table, time } from "../output.ts";
 
 const RUN_ID = idOf("a run", "runs ls");
 
@@ -39,12 +39,14 @@ export function addRunsCommands(program: Command): void {
           list.length === 0
             ? "No such run."
             : table(
-                ["RUN", "AGENT", "VERSION", "STATUS", "SINCE (UTC)", "WAITS FOR", "CRASHES", ""],
+                ["RUN", "AGENT", "VERSION", "STATUS", "STARTED BY", "KEY", "SINCE (UTC)", "WAITS FOR", "CRASHES", ""],
                 list.map((run) => [
                   run.run,
                   run.agent,
                   run.version?.slice(0, 12) ?? "-",
                   run.status,
+                  run.startedBy.id,
+                  run.queue === null ? "-" : oneLine(run.queue),
                   time(run.startedAt),
                   [...new Set(run.waits.map(({ kind }) => kind))].join(", "),
                   String(run.crashes),
@@ -99,10 +101,12 @@ export function addRunsCommands(program: Command): void {
         list.length === 0
           ? "There is no agent yet: no worker has started, and no run."
           : table(
-              ["AGENT", "READY", "RUNNING", "WAITING", "QUARANTINED", "MESSAGES", "LAG", "VERSIONS"],
+              ["AGENT", "READY", "RUNNING", "WAITING", "QUARANTINED", "MESSAGES", "LIMIT", "DEAD", "LAG", "VERSIONS"],
               list.map((queue) => [
                 queue.agent,
                 ...[queue.ready, queue.running, queue.parked, queue.quarantined, queue.messages].map(String),
+                queue.limit === null ? "-" : String(queue.limit),
+                String(queue.deadLetters),
                 `${(queue.lagMs / 1000).toFixed(1)} s`,
                 queue.versions.map((version) => version.slice(0, 12)).join(", ") || "no worker",
               ]),

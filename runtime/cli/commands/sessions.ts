@@ -6,7 +6,7 @@ import type { SessionView } from "../../core/protocol.ts";
 import { SESSION_ID, wholeNumber } from "../arguments.ts";
 import { connect, globalOptions } from "../context.ts";
 import { describeEvent } from "../describe-event.ts";
-import { brief, print, table, time } from "../output.ts";
+import { brief, oneLine, print, table, time } from "../output.ts";
 
 /** `sessions ls|show` and `replay`: what happened. */
 export function addSessionCommands(program: Command): void {
@@ -99,12 +99,27 @@ function showSession(view: SessionView): string {
   return [
     `${pc.bold(session.session)} ${session.agent} ${session.status}`,
     ...outcomeOf(view),
-    `started by ${session.startedBy.id} at ${time(session.startedAt)} UTC${session.endedAt === null ? "" : `, ended ${time(session.endedAt)}`}`,
+    `started by ${startOf(view)} at ${time(session.startedAt)} UTC${session.endedAt === null ? "" : `, ended ${time(session.endedAt)}`}`,
     table(
       ["RUN", "AGENT", "STATUS", "WAITS FOR", "EVENTS"],
       runs.map((run) => [run.run, run.agent, run.status, waitsFor(run.waits), String(run.events)]),
     ),
   ].join("\n");
+}
+
+/** Who started it; for a session that a message started, also the message and the run that it came from. */
+function startOf({ session, events }: SessionView): string {
+  const first = events.find((event) => event.run === session.session && event.seq === 1);
+  const message = first?.type === "run_started" ? first.data.message : undefined;
+  if (!message) return session.startedBy.id;
+  const { from, sender, topic, key } = message;
+  const parts = [
+    `${session.startedBy.id}, with a message from ${oneLine(from)}`,
+    ...(sender ? [`of the run ${sender.run}`] : []),
+    ...(topic === undefined ? [] : [`on ${oneLine(topic)}`]),
+    ...(key === undefined || key === topic ? [] : [`with the key ${oneLine(key)}`]),
+  ];
+  return parts.join(" ");
 }
 
 /** What came of the session's first run, if it has ended. */

@@ -367,7 +367,7 @@ describe("messages to other agents", () => {
       (id) =>
         ({
           view: "message_out",
-          message: { envelope: { id, to: "a" }, worker: "w", signature: "" },
+          message: { envelope: { id, to: "a", kind: "ask", from: "b", run: null }, worker: "w", signature: "" },
         }) as unknown as ViewWrite,
     );
     await one.journal.append(head, [step(1)], { views: messages }).durable;
@@ -379,7 +379,7 @@ describe("messages to other agents", () => {
     const given = (
       await Promise.all([first.unreceivedMessages(), second.unreceivedMessages(), first.unreceivedMessages()])
     ).flat();
-    expect(given.map(({ envelope }) => envelope.id).sort()).toEqual([...ids].sort());
+    expect(given.map(({ message }) => message.envelope.id).sort()).toEqual([...ids].sort());
     expect(await first.unreceivedMessages()).toEqual([]);
     for (const id of ids) await first.messageReceived(id);
   });
@@ -388,7 +388,7 @@ describe("messages to other agents", () => {
     const housekeeping = createHousekeeping(one.database);
     const { head } = await claimed(one.journal);
     const id = randomUUID();
-    const message = { envelope: { id, to: "a" }, worker: "w", signature: "" };
+    const message = { envelope: { id, to: "a", kind: "ask", from: "b", run: null }, worker: "w", signature: "" };
     await one.journal.append(head, [step(1)], { views: [{ view: "message_out", message } as unknown as ViewWrite] })
       .durable;
     const againAfter = async (age: string): Promise<number> => {

@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Claim, ViewWrite } from "../../../runtime/core/journal.ts";
 import { openConnection } from "../../../runtime/journal/database.ts";
 import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
 import { createTestDatabase } from "../../support/database.ts";
@@ -191,4 +192,37 @@ describe("one run twice in a batch", () => {
     expect(await one.database.query("select 1 from doubts where run_id = $1", [former.head.run])).toEqual([]);
     expect(await one.journal.read(former.head.run)).toHaveLength(2);
   });
+});
+
+test("two writers that cancel each other's children - keep nobody waiting", async () => {
+  const rounds: number[] = [];
+  for (let round = 0; round < 30; round++) {
+    // Each parent with a child that the other writer is appending to.
+    const [parent1, parent2, child1, child2] = await Promise.all([
+      claimed(one.journal),
+      claimed(two.journal),
+      claimed(two.journal),
+      claimed(one.journal),
+    ]);
+    const cancelled = (child: Claim): ViewWrite => ({
+      view: "child_cancelled",
+      child: child.head.run,
+      ask: randomUUID(),
+      by: { kind: "agent", id: "a" },
+      reason: "r",
+      cause: { run: child.head.run, seq: 1, hash: "h" },
+    });
+    const startedMs = performance.now();
+    const statuses = await Promise.all([
+      one.journal.append(parent1.head, [step(1)], { views: [cancelled(child1)] }).durable,
+      one.journal.append(child2.head, [step(1)]).durable,
+      two.journal.append(parent2.head, [step(1)], { views: [cancelled(child2)] }).durable,
+      two.journal.append(child1.head, [step(1)]).durable,
+    ]);
+    rounds.push(performance.now() - startedMs);
+    expect(statuses).toEqual(["running", "running", "running", "running"]);
+    for (const { head } of [child1, child2]) expect((await one.journal.mailbox(head.run)).messages).toHaveLength(1);
+  }
+  // Usually none waits as long as a row may be waited for (250 ms); a busy machine may have its reasons.
+  expect(rounds.sort((a, b) => a - b)[15]).toBeLessThan(150);
 });

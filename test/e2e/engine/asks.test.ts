@@ -207,7 +207,7 @@ describe("an ask", () => {
     const run = await platform.start(project, "circle", { text: "" });
     const events = await platform.reach(run, "failed");
     expect(events.at(-1)?.data).toMatchObject({ error: { code: "ASK_FAILED" } });
-    expect(JSON.stringify(events.at(-1)?.data)).toContain("3 asks already stand above this run");
+    expect(JSON.stringify(events.at(-1)?.data)).toContain("3 asks and messages already stand above this run");
     const [row] = await platform.database.query<{ runs: number }>(
       "select count(*)::int as runs from runs where session_id = $1",
       [run],

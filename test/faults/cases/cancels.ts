@@ -17,9 +17,14 @@ function told(scene: Scene, { run }: Pick<FaultRun, "run">): Promise<void> {
   });
 }
 
+/** Where a worker is so busy that it has not looked before the call is over, what it cancels may have ended. */
+const LATE = ["cancelled", "finished"] as const;
+
 export const cancels: readonly FaultCase[] = [
   {
     name: "a cancel while a call runs",
+    agents: ["clerk"],
+    together: true,
     promise: "A run that is cancelled ends once what became of its call is known, and calls nothing more.",
     guard: {
       name: "settling what was started before a cancelled run ends",
@@ -38,23 +43,25 @@ export const cancels: readonly FaultCase[] = [
     async run(scene) {
       await scene.workers(2);
       scene.terms.ends = ["cancelled"];
-      const run = await scene.start("clerk");
-      const { held, release } = scene.hold(
+      const { run, held, release } = await scene.startHeld(
+        "clerk",
         scene.random.pick(["arrived", "acted"]),
-        run,
         scene.random.pick([":book", ":pay"]),
       );
       const call = await scene.come("the call arrives", held);
       const dies = scene.random.next() < 0.3;
-      await askedOrLate(scene, run, call, async () => {
+      const asked = await askedOrLate(scene, run, { call, release }, async () => {
         await scene.cancel(run);
-        if (dies) scene.workerOf(call).kill();
+        if (dies) await scene.killCaller(call);
+        else await scene.meet();
       });
-      release();
+      if (!asked) scene.terms.ends = LATE;
     },
   },
   {
     name: "a cancel reaches the runs that were asked",
+    agents: ["asker"],
+    together: true,
     long: true,
     promise: "With a cancelled run end the runs that it asked, also where a worker dies in mid-call meanwhile.",
     guard: {
@@ -71,22 +78,23 @@ export const cancels: readonly FaultCase[] = [
     async run(scene) {
       await scene.workers(2);
       scene.terms.ends = ["cancelled"];
-      const run = await scene.start("asker");
-      const { held, release } = scene.hold(scene.random.pick(["arrived", "acted"]), run, ":answer");
+      const { run, held, release } = await scene.startHeld("asker", scene.random.pick(["arrived", "acted"]), ":answer");
       const call = await scene.come("the call arrives", held);
       const [child] = await scene.children(run);
       if (!child) throw new Error("There is no child.");
       const dies = scene.random.next() < 0.4;
-      await askedOrLate(scene, { ...run, agent: "asker" }, call, async () => {
+      const asked = await askedOrLate(scene, run, { call, release }, async () => {
         await scene.cancel(run);
-        if (dies) scene.workerOf(call).kill();
+        if (dies) await scene.killCaller(call);
+        else await scene.meet();
       });
-      release();
+      if (!asked) scene.terms.ends = LATE;
       await told(scene, child);
     },
   },
   {
     name: "a cancel while the run's ask is on its way",
+    agents: ["asker"],
     promise: "What a cancelled run asked for never starts where the ask had not arrived yet.",
     guard: {
       name: "an ask that was taken back starts nothing",
@@ -124,6 +132,7 @@ export const cancels: readonly FaultCase[] = [
   },
   {
     name: "two operators cancel at once, and the worker that heard them dies",
+    agents: ["clerk"],
     long: true,
     promise: "However many cancel a run, and however often that is read, it is cancelled once.",
     guard: {
@@ -145,8 +154,7 @@ export const cancels: readonly FaultCase[] = [
     async run(scene) {
       await scene.workers(2);
       scene.terms.ends = ["cancelled"];
-      const run = await scene.start("clerk");
-      const { held, release } = scene.hold("acted", run, scene.random.pick([":book", ":pay"]));
+      const { run, held, release } = await scene.startHeld("clerk", "acted", scene.random.pick([":book", ":pay"]));
       await scene.come("the call is made", held);
       const heard = scene.wire("after", ["cancel_requested"], (_, worker) => {
         worker.kill();

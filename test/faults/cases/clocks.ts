@@ -20,37 +20,36 @@ const DATABASE_TIME: Guard = {
 export const clocks: readonly FaultCase[] = [
   {
     name: "a worker's clock is an hour ahead",
+    agents: ["clerk"],
     long: true,
     promise:
       "How long a call may still take effect is measured in the database's time, whatever a worker's clock says.",
     guard: DATABASE_TIME,
     async run(scene) {
-      await scene.lane.endWorkers();
+      await scene.endWorkers();
       // Either may make the call, and the other finds out about it.
       await Promise.all([scene.another(), scene.another({ clockMs: HOUR_MS })]);
-      const run = await scene.start("clerk");
-      const { held, release } = scene.hold("arrived", run, scene.random.pick([":book", ":pay"]));
+      const { run, held, release } = await scene.startHeld("clerk", "arrived", scene.random.pick([":book", ":pay"]));
       const call = await scene.come("the call arrives", held);
-      await askedOrLate(scene, run, call, () => {
-        scene.workerOf(call).kill();
-      });
-      release();
+      await askedOrLate(scene, run, { call, release }, () => scene.killCaller(call));
     },
   },
   {
     name: "a worker's clock is an hour back",
+    agents: ["sleeper"],
+    together: true,
     promise: "What waits for a time waits for the database's, whatever a worker's clock says.",
     guard: DATABASE_TIME,
     async run(scene) {
-      const agents = ["holder", "sleeper"];
-      const [worker] = await scene.workers(1, { agents, clockMs: -HOUR_MS });
+      const [worker] = await scene.workers(1, { clockMs: -HOUR_MS });
       const startedMs = performance.now();
       const run = await scene.start("sleeper");
       const slept = scene.at("before", run, () => "go", ":pay");
-      await scene.reach(run, "parked");
+      await scene.reach(run, "parked", "finished");
       // Whoever goes on has the right time.
+      await scene.meet();
       worker?.kill();
-      await scene.another({ agents });
+      await scene.another();
       await scene.come("it has slept", slept);
       const sleptMs = Math.round(performance.now() - startedMs);
       if (sleptMs < SLEEP_MS) scene.violated("lost", `a sleep of ${String(SLEEP_MS)} ms took ${String(sleptMs)}`);
@@ -58,6 +57,7 @@ export const clocks: readonly FaultCase[] = [
   },
   {
     name: "a worker's clock jumps in mid-run",
+    agents: ["clerk"],
     long: true,
     promise: "A lease is over when its time has passed, also for a worker whose clock was set back.",
     guard: {

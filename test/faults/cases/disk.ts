@@ -46,6 +46,7 @@ async function fill(file: string): Promise<void> {
 export const disk: readonly FaultCase[] = [
   {
     name: "the database's disk is full",
+    agents: ["clerk", "teller", "holder", "asker"],
     promise:
       "While Postgres cannot write, nothing is called that would not be on record; with room again, all goes on.",
     guard: {

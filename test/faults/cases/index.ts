@@ -4,8 +4,10 @@ import { clocks } from "./clocks.ts";
 import { disk } from "./disk.ts";
 import { kills } from "./kills.ts";
 import { leases } from "./leases.ts";
+import { messages } from "./messages.ts";
 import { nats } from "./nats.ts";
 import { postgres } from "./postgres.ts";
+import { quarantine } from "./quarantine.ts";
 import { shared } from "./shared.ts";
 import { stopping } from "./stopping.ts";
 import { times } from "./times.ts";
@@ -20,10 +22,12 @@ export const CASES: readonly FaultCase[] = [
   ...times,
   ...turns,
   ...leases,
+  ...messages,
   ...nats,
   ...postgres,
   ...clocks,
   ...disk,
   ...stopping,
+  ...quarantine,
   ...shared,
 ];

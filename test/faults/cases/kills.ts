@@ -22,8 +22,8 @@ export const LEFT_BEHIND: Guard = {
 /** What to take out so that a call that may have happened is made again. */
 export const REPEATED_UNASKED: Patch = {
   file: "runtime/engine/make-call.ts",
-  find: 'if (isRepeatable(call.class)) return repeat(execution, call, proposal, id, "crash");',
-  replace: 'if (isRepeatable(call.class) || call.reconcile) return repeat(execution, call, proposal, id, "crash");',
+  find: "if (isRepeatable(call.class)) return repeat(",
+  replace: "if (isRepeatable(call.class) || call.reconcile) return repeat(",
 };
 
 /** Some company, so that the harm also meets runs that it was not meant for. */
@@ -31,11 +31,34 @@ function company(scene: Scene): Promise<FaultRun[]> {
   return scene.startAll(...scene.random.shuffled(["clerk", "teller"] as const).slice(0, scene.random.between(0, 2)));
 }
 
+/** The worker dies where this call of a run stands then, and with it whatever else it has. */
+async function killedAt(scene: Scene, agent: "clerk" | "teller", point: "before" | "after", action: string) {
+  const { run, held, release } = await scene.startHeld(agent, point, action);
+  await company(scene);
+  const there = { call: null as BankCall | null };
+  void held.then((call) => (there.call = call));
+  await scene.until("the call is there, or was killed with others before", async () => {
+    if (there.call !== null) return true;
+    // What was killed with others, before it came so far, may have to be asked about, and may be found without it.
+    if (scene.terms.doubts) await operate(scene);
+    return (await scene.status(run)) === "finished";
+  });
+  if (there.call !== null) await scene.killCaller(there.call);
+  release();
+}
+
 /**
- * Does something to a call that is held, and waits until the bank has been asked what became of it. Later than its
- * tool's time it may not take effect: against that nothing can be done from here.
+ * Does something to a call that is held, and lets it go on when the bank has been asked what became of it. Later than
+ * its tool's time it may not take effect: against that nothing can be done from here.
+ *
+ * @returns whether the bank was asked in time.
  */
-export async function askedOrLate(scene: Scene, run: FaultRun, call: BankCall, harm: () => unknown): Promise<void> {
+export async function askedOrLate(
+  scene: Scene,
+  run: FaultRun,
+  { call, release }: { readonly call: BankCall; readonly release: () => void },
+  harm: () => Promise<void>,
+): Promise<boolean> {
   const late = delay(CALL_MS - 100);
   let asked = false;
   const find = scene.bank.once(
@@ -46,13 +69,16 @@ export async function askedOrLate(scene: Scene, run: FaultRun, call: BankCall, h
       return "go";
     },
   );
-  await harm();
+  const harmed = harm();
   const hints = setInterval(() => {
     // Sooner than by a sweep: the time is short.
     if (!asked) scene.lane.bus.wake(run.agent, [run.run]);
-  }, 25);
-  await Promise.race([find.then(() => delay(scene.random.between(5, 40))), late]);
+  }, 60);
+  await Promise.race([Promise.all([find, harmed]).then(() => delay(scene.random.between(5, 40))), late]);
   clearInterval(hints);
+  release();
+  await harmed;
+  return asked;
 }
 
 /** Waits until a worker is gone. The other one goes on with what it held. */
@@ -68,20 +94,20 @@ export async function gone(scene: Scene): Promise<void> {
 export const kills: readonly FaultCase[] = [
   {
     name: "kill -9 before a call",
+    agents: ["clerk", "teller"],
+    together: true,
     long: true,
     promise: "A call whose intent is on record and that never left is made once, by whoever comes next.",
     guard: LEFT_BEHIND,
     async run(scene) {
       scene.terms.doubts = true;
       await scene.workers(2);
-      const run = await scene.start("clerk");
-      void scene.at("before", run, () => "die", scene.random.pick([":upsert", ":book", ":pay"]));
-      await company(scene);
-      await gone(scene);
+      await killedAt(scene, "clerk", "before", scene.random.pick([":upsert", ":book", ":pay"]));
     },
   },
   {
     name: "kill -9 while the intent is on its way",
+    agents: ["clerk"],
     promise: "Nothing is called before its intent is on disk: a call that is not on record was not made.",
     guard: {
       name: "the intent before the call",
@@ -113,6 +139,8 @@ export const kills: readonly FaultCase[] = [
   },
   {
     name: "kill -9 during a call",
+    agents: ["clerk"],
+    together: true,
     promise: "A call that takes effect after its worker has died, within its tool's time, is found and not repeated.",
     guard: {
       name: '"it did not happen" only after lease and timeout',
@@ -127,18 +155,15 @@ export const kills: readonly FaultCase[] = [
     },
     async run(scene) {
       await scene.workers(2);
-      const run = await scene.start("clerk");
-      const action = scene.random.pick([":book", ":pay"]);
-      const { held, release } = scene.hold("arrived", run, action);
+      const { run, held, release } = await scene.startHeld("clerk", "arrived", scene.random.pick([":book", ":pay"]));
       const call = await scene.come("the call arrives", held);
-      await askedOrLate(scene, run, call, () => {
-        scene.workerOf(call).kill();
-      });
-      release();
+      await askedOrLate(scene, run, { call, release }, () => scene.killCaller(call));
     },
   },
   {
     name: "kill -9 after an idempotent call",
+    agents: ["clerk", "teller"],
+    together: true,
     long: true,
     promise: "An idempotent call is made again under the same key, so that it counts once.",
     guard: {
@@ -147,22 +172,21 @@ export const kills: readonly FaultCase[] = [
       patches: [
         {
           file: "runtime/engine/make-call.ts",
-          find: 'return repeat(execution, call, proposal, id, "crash");',
-          replace: 'return repeat(execution, call, proposal, crypto.randomUUID(), "crash");',
+          find: 'return repeat(execution, call, { proposal, id, approved }, "crash", null);',
+          replace: 'return repeat(execution, call, { proposal, id: crypto.randomUUID(), approved }, "crash", null);',
         },
       ],
     },
     async run(scene) {
       scene.terms.doubts = true;
       await scene.workers(2);
-      const run = await scene.start(scene.random.pick(["clerk", "teller"]));
-      void scene.at("after", run, () => "die", ":upsert");
-      await company(scene);
-      await gone(scene);
+      await killedAt(scene, scene.random.pick(["clerk", "teller"]), "after", ":upsert");
     },
   },
   {
     name: "kill -9 after a call that can be looked up",
+    agents: ["clerk", "teller"],
+    together: true,
     promise: "A call whose tool has reconcile happens exactly once, although its end was not recorded.",
     guard: {
       name: "reconcile before a call is repeated",
@@ -172,14 +196,13 @@ export const kills: readonly FaultCase[] = [
     async run(scene) {
       scene.terms.doubts = true;
       await scene.workers(2);
-      const run = await scene.start("clerk");
-      void scene.at("after", run, () => "die", scene.random.pick([":book", ":pay"]));
-      await company(scene);
-      await gone(scene);
+      await killedAt(scene, "clerk", "after", scene.random.pick([":book", ":pay"]));
     },
   },
   {
     name: "kill -9 around a call that cannot be looked up",
+    agents: ["clerk", "teller"],
+    together: true,
     promise: "An irreversible call without reconcile is never repeated on a guess: it is in doubt until a person says.",
     guard: {
       name: "doubt where a tool cannot be asked",
@@ -195,13 +218,12 @@ export const kills: readonly FaultCase[] = [
     async run(scene) {
       scene.terms.doubts = true;
       await scene.workers(2);
-      const run = await scene.start("teller");
-      void scene.at(scene.random.pick(["before", "after", "after"]), run, () => "die", ":wire");
-      await gone(scene);
+      await killedAt(scene, "teller", scene.random.pick(["before", "after", "after"]), ":wire");
     },
   },
   {
     name: "kill -9 after the record, before the next step",
+    agents: ["teller"],
     long: true,
     promise: "A call whose end is on record is not made again, and nobody is asked about it.",
     guard: {
@@ -228,6 +250,7 @@ export const kills: readonly FaultCase[] = [
   },
   {
     name: "kill -9 of a worker whose claim's reply is lost",
+    agents: ["clerk"],
     long: true,
     promise: "A run that was claimed by a worker that never heard of it is not lost.",
     guard: LEFT_BEHIND,

@@ -5,6 +5,7 @@ import { delay } from "../wait.ts";
 export const leases: readonly FaultCase[] = [
   {
     name: "SIGSTOP past the lease before a call, then SIGCONT",
+    agents: ["clerk"],
     promise: "A worker that stood still until its lease ran out calls nothing any more.",
     guard: {
       name: "the lease's deadline before a call",
@@ -36,6 +37,7 @@ export const leases: readonly FaultCase[] = [
   },
   {
     name: "SIGSTOP past the lease during a call, then SIGCONT",
+    agents: ["clerk"],
     promise: "What a worker brings after its lease was taken over is refused, and the call has happened once.",
     guard: {
       name: "fencing: compare-and-set on epoch and head",
@@ -65,11 +67,10 @@ select b.run_id, m.run_id is not null as accepted`,
     },
     async run(scene) {
       await scene.workers(2);
-      const run = await scene.start("clerk");
       const action = scene.random.pick(["book", "pay"]);
       // It stops in mid-call, or with what the call brought on its way to the database.
       const sent = scene.random.next() < 0.6 ? scene.wire("before", ["effect_finished", `bank.${action}`]) : null;
-      const { held, release } = scene.hold("acted", run, `:${action}`);
+      const { run, held, release } = await scene.startHeld("clerk", "acted", `:${action}`);
       const worker = scene.workerOf(await scene.come("the call is made", held));
       if (!sent) worker.freeze();
       release();
@@ -84,6 +85,8 @@ select b.run_id, m.run_id is not null as accepted`,
   },
   {
     name: "a call that outlives its lease",
+    agents: ["teller"],
+    together: true,
     long: true,
     promise: "As long as a worker lives, nobody else takes what it works on, however long a call takes.",
     guard: {
@@ -100,8 +103,7 @@ select b.run_id, m.run_id is not null as accepted`,
     async run(scene) {
       const leaseMs = 700;
       await scene.workers(2, { leaseMs });
-      const run = await scene.start("teller");
-      const { held, release } = scene.hold(scene.random.pick(["arrived", "acted"]), run, ":wire");
+      const { held, release } = await scene.startHeld("teller", scene.random.pick(["arrived", "acted"]), ":wire");
       await scene.come("the call arrives", held);
       await delay(leaseMs * 1.5 + scene.random.between(0, leaseMs / 2));
       release();
@@ -109,6 +111,8 @@ select b.run_id, m.run_id is not null as accepted`,
   },
   {
     name: "two workers claim at the same time",
+    agents: ["teller"],
+    together: true,
     long: true,
     promise: "However many are told that a run is ready, one of them has it.",
     guard: {
@@ -134,6 +138,8 @@ select b.run_id, m.run_id is not null as accepted`,
   },
   {
     name: "an answer that comes too late",
+    agents: ["clerk"],
+    together: true,
     promise: "A call that took longer than its time is looked up, not taken for one that did not happen.",
     guard: {
       name: "a call that ran out of time is open, not failed",
@@ -148,9 +154,8 @@ select b.run_id, m.run_id is not null as accepted`,
     },
     async run(scene) {
       await scene.workers(1);
-      const run = await scene.start("clerk");
       const action = scene.random.pick([":book", ":pay"]);
-      const { held, release } = scene.hold("acted", run, action);
+      const { run, held, release } = await scene.startHeld("clerk", "acted", action);
       await scene.come("the call is made", held);
       await scene.come(
         "it is looked up, or given up",
@@ -161,6 +166,8 @@ select b.run_id, m.run_id is not null as accepted`,
   },
   {
     name: "a connection that breaks after the call took effect",
+    agents: ["teller"],
+    together: true,
     long: true,
     promise: "What a tool throws is its outcome: the call is on record as failed, and is not made again by itself.",
     guard: { none: "Nothing stands between this and a second call: there is no code that would make one." },
@@ -169,11 +176,9 @@ select b.run_id, m.run_id is not null as accepted`,
       scene.terms.ends = ["failed"];
       // The tool threw, whatever the bank did.
       scene.terms.agrees = false;
-      const run = await scene.start("teller");
-      await scene.come(
-        "the call is made",
-        scene.at(scene.random.pick(["arrived", "acted"]), run, () => "drop", ":wire"),
-      );
+      const { held, release } = await scene.startHeld("teller", scene.random.pick(["arrived", "acted"]), ":wire");
+      await scene.come("the call is there", held);
+      release("drop");
     },
   },
 ];

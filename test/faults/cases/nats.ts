@@ -1,4 +1,5 @@
 import { connect, type NatsConnection } from "nats";
+import { PATIENT } from "../agents.ts";
 import type { FaultCase } from "../case.ts";
 import type { Scene } from "../scene.ts";
 import { delay } from "../wait.ts";
@@ -18,6 +19,8 @@ async function talk(scene: Scene): Promise<void> {
 export const nats: readonly FaultCase[] = [
   {
     name: "NATS is restarted",
+    agents: ["asker", "both", "clerk"],
+    together: true,
     long: true,
     promise: "What is asked and answered while NATS is away arrives once it is back.",
     guard: {
@@ -26,17 +29,19 @@ export const nats: readonly FaultCase[] = [
       patches: [{ file: "runtime/bus/nats-bus.ts", find: "maxReconnectAttempts: -1,", replace: "reconnect: false," }],
     },
     async run(scene) {
-      await scene.workers(2);
+      await scene.workers(2, PATIENT);
       await talk(scene);
-      await scene.lane.nats.stop();
+      await scene.toAll("NATS stops", () => scene.lane.nats.stop());
       await scene.start("asker");
       await delay(scene.random.between(0, 200));
-      await scene.lane.nats.start();
+      await scene.toAll("NATS starts", () => scene.lane.nats.start());
       await scene.start("asker");
     },
   },
   {
     name: "NATS is killed and its data wiped",
+    agents: ["asker", "both", "clerk"],
+    together: true,
     promise: "NATS may lose everything: what was asked and answered is in Postgres, and is sent again.",
     guard: {
       name: "opening consumers anew where they are gone",
@@ -51,26 +56,29 @@ export const nats: readonly FaultCase[] = [
       ],
     },
     async run(scene) {
-      await scene.workers(2);
+      await scene.workers(2, PATIENT);
       await talk(scene);
-      await scene.lane.nats.stop("SIGKILL");
-      await scene.lane.nats.wipe();
+      await scene.toAll("NATS loses all", async () => {
+        await scene.lane.nats.stop("SIGKILL");
+        await scene.lane.nats.wipe();
+      });
       await scene.start("asker");
       await delay(scene.random.between(0, 200));
-      await scene.lane.nats.start();
+      await scene.toAll("NATS starts", () => scene.lane.nats.start());
       await scene.start("both");
     },
   },
   {
     name: "messages are duplicated, redelivered ten times and late",
+    agents: ["asker", "both"],
     promise: "A message that comes again, even after all is over, starts nothing and answers nothing twice.",
     guard: {
       name: "the run that an ask starts is named in it",
       shows: ["stuck", "duplicated"],
       patches: [
         {
-          file: "runtime/engine/receive-mail.ts",
-          find: "    run: envelope.target,",
+          file: "runtime/engine/begin-run.ts",
+          find: '    run: envelope.target ?? derivedUuid(envelope.id, "run"),',
           replace: "    run: crypto.randomUUID(),",
         },
       ],
@@ -104,6 +112,7 @@ export const nats: readonly FaultCase[] = [
   },
   {
     name: "messages are held back and come in another order",
+    agents: ["asker", "both"],
     long: true,
     promise: "Asks and answers find where they belong in whatever order and however often they are delivered.",
     guard: {

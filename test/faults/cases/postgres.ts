@@ -54,17 +54,16 @@ const CONNECTIONS_HEARD: Guard = {
 
 /** A call is under way while the database is away, and its end has to be written when it is back. */
 async function duringACall(scene: Scene, away: () => Promise<void>, back: () => Promise<void>): Promise<void> {
-  await scene.workers(1);
-  const run = await scene.start("teller");
-  const { held, release } = scene.hold("acted", run, ":wire");
+  await scene.workers(1, PATIENT);
+  const { held, release } = await scene.startHeld("teller", "acted", ":wire");
   await scene.startAll(...scene.random.shuffled(["clerk", "person"] as const).slice(0, scene.random.between(0, 2)));
   await scene.come("the call is made", held);
   await delay(scene.random.between(0, 30));
-  await away();
+  await scene.toAll("away", away);
   const wantedAt = performance.now();
   release();
   await delay(scene.random.between(0, 300));
-  await back();
+  await scene.toAll("back", back);
   // What a call brought is kept for some seconds; on a machine so busy that Postgres takes longer, it is in doubt.
   if (performance.now() - wantedAt > KEPT_MS) scene.terms.doubts = true;
 }
@@ -79,6 +78,7 @@ function lostReply(
 ): FaultCase {
   return {
     name,
+    agents: [agent],
     promise,
     guard,
     // The rows of one statement: one of them stands for all in the small version.
@@ -101,6 +101,8 @@ function lostReply(
 export const postgres: readonly FaultCase[] = [
   {
     name: "Postgres is restarted in a hurry",
+    agents: ["teller", "clerk", "person"],
+    together: true,
     long: true,
     promise: "What a call brought is written once Postgres is back, so that nobody has to ask what became of it.",
     guard: SENT_AGAIN,
@@ -115,6 +117,8 @@ export const postgres: readonly FaultCase[] = [
   },
   {
     name: "Postgres is killed",
+    agents: ["teller", "clerk", "person"],
+    together: true,
     promise: "A worker outlives its database, and goes on when it is back.",
     guard: CONNECTIONS_HEARD,
     run(scene) {
@@ -128,6 +132,8 @@ export const postgres: readonly FaultCase[] = [
   },
   {
     name: "Postgres refuses connections for a while",
+    agents: ["teller", "clerk", "person"],
+    together: true,
     promise: "A worker that cannot reach Postgres tries again, and loses nothing that it holds.",
     guard: {
       name: "a new connection instead of the broken one",
@@ -142,7 +148,7 @@ export const postgres: readonly FaultCase[] = [
       ],
     },
     async run(scene) {
-      const [worker] = await scene.workers(1);
+      const [worker] = await scene.workers(1, PATIENT);
       await duringACall(
         scene,
         () => {
@@ -158,6 +164,7 @@ export const postgres: readonly FaultCase[] = [
   },
   {
     name: "all connections of Postgres are taken",
+    agents: ["teller", "clerk", "person"],
     long: true,
     promise: "A worker that gets no connection waits for one, and loses nothing that it holds.",
     guard: {
@@ -233,6 +240,7 @@ export const postgres: readonly FaultCase[] = [
   ),
   {
     name: "the reply to a claim is lost",
+    agents: ["clerk"],
     long: true,
     promise: "A run whose claim was granted to a worker that never heard of it is claimed again.",
     guard: LEFT_BEHIND,

@@ -1,9 +1,11 @@
 import type { FaultCase, Guard } from "../case.ts";
+import { STRIDES } from "../agents.ts";
 import type { Scene } from "../scene.ts";
 import { delay } from "../wait.ts";
 import { LEFT_BEHIND, REPEATED_UNASKED } from "./kills.ts";
 
 const RUNS = 24;
+const AGENTS = ["clerk", "teller", "asker", "holder", "person", "strider"] as const;
 /** With so many runs at once on two cores, a worker may hear nothing for longer than the other cases' leases. */
 const SHARING = { leaseMs: 1_200 };
 
@@ -27,10 +29,11 @@ async function killOne(scene: Scene): Promise<void> {
   await scene.another(SHARING);
 }
 
-/** Many runs of all kinds, on workers that are killed at any time and replaced. */
+/** Many runs of all kinds and a long one, on workers that are killed at any time and replaced. */
 function sharing(workers: number, kills: number, guard: Guard): FaultCase {
   return {
-    name: `${String(workers)} worker${workers === 1 ? "" : "s"} with random kills share ${String(RUNS)} runs`,
+    name: `${String(workers)} worker process${workers === 1 ? "" : "es"}, killed at any time, share ${String(RUNS)} runs and one of ${String(STRIDES)} supersteps`,
+    agents: AGENTS,
     promise: "Killing any worker at any time loses nothing and doubles nothing.",
     guard,
     long: true,
@@ -39,10 +42,9 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
       scene.terms.doubts = true;
       scene.terms.limitMs = 60_000;
       await scene.workers(workers, SHARING);
-      const agents = Array.from({ length: RUNS }, () =>
-        random.pick(["clerk", "clerk", "clerk", "teller", "asker", "holder", "person"] as const),
-      );
-      const started = scene.startAll(...agents);
+      const others = AGENTS.filter((agent) => agent !== "strider");
+      const agents = Array.from({ length: RUNS }, () => random.pick(["clerk", "clerk", ...others] as const));
+      const started = scene.startAll("strider", ...agents);
       for (let n = 0; n < kills; n++) {
         await delay(random.between(0, 60));
         await killOne(scene);
@@ -65,8 +67,8 @@ export const shared: readonly FaultCase[] = [
     patches: [
       {
         file: "runtime/engine/make-call.ts",
-        find: 'return repeat(execution, call, proposal, id, "crash");',
-        replace: 'return repeat(execution, call, proposal, crypto.randomUUID(), "crash");',
+        find: 'return repeat(execution, call, { proposal, id, approved }, "crash", null);',
+        replace: 'return repeat(execution, call, { proposal, id: crypto.randomUUID(), approved }, "crash", null);',
       },
     ],
   }),

@@ -6,6 +6,8 @@ import { REPEATED_UNASKED } from "./kills.ts";
 export const stopping: readonly FaultCase[] = [
   {
     name: "SIGTERM during a call",
+    agents: ["teller"],
+    together: true,
     promise: "A worker that is told to stop lets its calls come back and records them, and then ends.",
     guard: {
       name: "waiting for what is under way",
@@ -21,11 +23,13 @@ export const stopping: readonly FaultCase[] = [
     async run(scene) {
       await scene.workers(2, PATIENT);
       scene.terms.attempts = 1;
-      const run = await scene.start("teller");
-      const { held, release } = scene.hold(scene.random.pick(["arrived", "acted"]), run, ":wire");
+      const { held, release } = await scene.startHeld("teller", scene.random.pick(["arrived", "acted"]), ":wire");
       const call = await scene.come("the call arrives", held);
       const worker = scene.workerOf(call);
-      worker.terminate();
+      await scene.toAll(`stop ${String(worker.pid)}`, () => {
+        worker.terminate();
+        return Promise.resolve();
+      });
       await delay(scene.random.between(30, 300));
       release();
       const status = await scene.come("the worker ends", worker.exited);
@@ -34,6 +38,8 @@ export const stopping: readonly FaultCase[] = [
   },
   {
     name: "a second SIGTERM at once",
+    agents: ["clerk"],
+    together: true,
     long: true,
     promise: "A worker that is told twice ends at once, and that is as safe as any crash.",
     guard: {
@@ -43,13 +49,16 @@ export const stopping: readonly FaultCase[] = [
     },
     async run(scene) {
       await scene.workers(2);
-      const run = await scene.start("clerk");
-      const { held, release } = scene.hold("acted", run, scene.random.pick([":book", ":pay"]));
+      const { held, release } = await scene.startHeld("clerk", "acted", scene.random.pick([":book", ":pay"]));
       const worker = scene.workerOf(await scene.come("the call is made", held));
-      worker.terminate();
-      await delay(scene.random.between(5, 60));
-      worker.terminate();
+      const again = scene.random.between(5, 60);
+      await scene.toAll(`stop ${String(worker.pid)}`, async () => {
+        worker.terminate();
+        await delay(again);
+        worker.terminate();
+      });
       await scene.come("the worker ends at once", worker.exited, 2_000);
+      await scene.survivor();
       release();
     },
   },

@@ -4,10 +4,6 @@ import type { FaultRun, Scene } from "../scene.ts";
 import { delay } from "../wait.ts";
 import { askedOrLate, gone } from "./kills.ts";
 
-const SLEEPERS = { agents: ["holder", "sleeper"] };
-// The rules name what the holder does.
-const TRIERS = { agents: ["holder", "trier"] };
-
 const WOKEN_WHEN_DUE: Guard = {
   name: "waking what is due",
   shows: ["stuck"],
@@ -18,11 +14,12 @@ const WOKEN_WHEN_DUE: Guard = {
 function sleepsOnce(scene: Scene, run: FaultRun): void {
   scene.afterwards(async () => {
     const events = await scene.events(run);
+    const sleeps = new Set(events.flatMap(({ type, data }) => (type === "timer_set" ? [data.effect] : [])));
     const due = new Set(
       events.flatMap(({ type, data }) => {
         if (type === "timer_set") return [data.dueAt];
         if (type !== "run_parked") return [];
-        return data.waits.flatMap((wait) => (wait.kind === "timer" ? [wait.dueAt] : []));
+        return data.waits.flatMap((wait) => (wait.kind === "timer" && sleeps.has(wait.effect) ? [wait.dueAt] : []));
       }),
     );
     if (due.size !== 1) scene.violated("lost", `a sleep was to end at ${[...due].join(", then at ")}`);
@@ -32,6 +29,8 @@ function sleepsOnce(scene: Scene, run: FaultRun): void {
 export const times: readonly FaultCase[] = [
   {
     name: "a deadline that passes in mid-call",
+    agents: ["clerk"],
+    together: true,
     promise: "A run whose time is up ends once what became of its call is known.",
     guard: {
       name: "the deadline's timer",
@@ -47,20 +46,21 @@ export const times: readonly FaultCase[] = [
     async run(scene) {
       await scene.workers(2);
       scene.terms.ends = ["failed"];
-      const run = await scene.start("clerk", scene.random.between(600, 700));
-      const { held, release } = scene.hold(
+      const { run, held, release } = await scene.startHeld(
+        "clerk",
         scene.random.pick(["arrived", "acted"]),
-        run,
         scene.random.pick([":book", ":pay"]),
+        scene.random.between(600, 700),
       );
       // On a busy machine the time may be up before.
       const call = await Promise.race([scene.come("the call arrives", held), scene.reach(run, "failed")]);
-      if (call) await askedOrLate(scene, run, call, () => undefined);
-      release();
+      if (call) await askedOrLate(scene, run, { call, release }, () => Promise.resolve());
     },
   },
   {
     name: "a deadline that passes while no worker runs",
+    agents: ["holder", "person"],
+    together: true,
     long: true,
     promise: "A run whose time was up before anybody could look ends as soon as somebody can.",
     guard: {
@@ -69,8 +69,8 @@ export const times: readonly FaultCase[] = [
       patches: [
         {
           file: "runtime/engine/attempt.ts",
-          find: "      ...(deadline === undefined ? [] : [deadline]),\n",
-          replace: "",
+          find: ", ...(deadline === undefined ? [] : [deadline])]",
+          replace: "]",
         },
       ],
     },
@@ -82,28 +82,31 @@ export const times: readonly FaultCase[] = [
       const up = delay(forMs);
       const run = await scene.start(scene.random.pick(["holder", "person"]), forMs);
       await scene.reach(run, "parked", "failed");
-      await scene.lane.endWorkers();
+      await scene.endWorkers();
       await up;
       await scene.workers(1);
     },
   },
   {
     name: "a sleep whose time comes while no worker runs",
+    agents: ["sleeper"],
+    together: true,
     promise: "A sleep outlives its worker, and ends as soon as there is one again.",
     guard: WOKEN_WHEN_DUE,
     async run(scene) {
-      await scene.workers(1, SLEEPERS);
+      await scene.workers(1);
       const run = await scene.start("sleeper");
       const up = delay(SLEEP_MS);
       sleepsOnce(scene, run);
-      await scene.reach(run, "parked");
-      await scene.lane.endWorkers();
+      await scene.reach(run, "parked", "finished");
+      await scene.endWorkers();
       await up;
-      await scene.workers(1, SLEEPERS);
+      await scene.workers(1);
     },
   },
   {
     name: "kill -9 as a run goes to sleep",
+    agents: ["sleeper"],
     long: true,
     promise: "A sleep that is on record ends when it was to end, however often somebody has to begin with it again.",
     guard: {
@@ -118,7 +121,7 @@ export const times: readonly FaultCase[] = [
       ],
     },
     async run(scene) {
-      await scene.workers(2, SLEEPERS);
+      await scene.workers(2);
       // The time is on record before the park is.
       const parks = scene.wire("before", ["run_parked"], (held, worker) => {
         worker.kill();
@@ -132,6 +135,7 @@ export const times: readonly FaultCase[] = [
   },
   {
     name: "kill -9 between two tries of a call",
+    agents: ["trier"],
     promise: "A call that failed is tried again under the same key by whoever comes next, so that it counts once.",
     guard: {
       name: "the same key in every try",
@@ -139,15 +143,15 @@ export const times: readonly FaultCase[] = [
       patches: [
         {
           file: "runtime/engine/make-call.ts",
-          find: `  const id = effectId(execution.attempt.head.run, proposal.effect);
-  const turn =`,
+          find: `  const id = effectId(attempt.head.run, proposal.effect);
+  return inTurn(`,
           replace: `  const id = crypto.randomUUID();
-  const turn =`,
+  return inTurn(`,
         },
       ],
     },
     async run(scene) {
-      await scene.workers(2, TRIERS);
+      await scene.workers(2);
       const failed = scene.wire("after", ["effect_retried"], (_, worker) => {
         worker.kill();
       });

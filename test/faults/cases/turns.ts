@@ -13,13 +13,12 @@ function atMost(options: {
   const { name, promise, agent, workers, guard } = options;
   return {
     name,
+    agents: [agent],
     promise,
     guard,
     long: agent === "few",
     async run(scene) {
-      // The rules name what the holder does.
-      const orders = { agents: ["holder", agent] };
-      await scene.workers(workers, orders);
+      await scene.workers(workers);
       const most = scene.bank.crowd(
         ({ id }) => id.endsWith(agent === "few" ? ":few" : ":scarce"),
         () => delay(scene.random.between(20, 60)),
@@ -52,8 +51,8 @@ export const turns: readonly FaultCase[] = [
       patches: [
         {
           file: "runtime/engine/turn.ts",
-          find: "const { concurrency = Infinity } = call;",
-          replace: "const concurrency = Infinity;",
+          find: "if (concurrency === undefined) return work(FREE_TURN);",
+          replace: "if (concurrency !== 0) return work(FREE_TURN);",
         },
       ],
     },

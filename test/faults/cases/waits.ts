@@ -12,6 +12,7 @@ async function tell(scene: Scene, { agent }: FaultRun): Promise<void> {
 export const waits: readonly FaultCase[] = [
   {
     name: "kill -9 at a park",
+    agents: ["holder", "person"],
     long: true,
     promise: "A run that dies while it parks waits all the same, and is woken once.",
     guard: LEFT_BEHIND,
@@ -30,6 +31,7 @@ export const waits: readonly FaultCase[] = [
   },
   {
     name: "kill -9 at a wake",
+    agents: ["holder", "person"],
     promise: "What woke a run reaches it, although the worker that took it died on the way.",
     guard: {
       name: "a message is taken with its event, not before",
@@ -63,6 +65,7 @@ from runs r`,
   },
   {
     name: "an approval is consumed while its worker dies",
+    agents: ["holder"],
     long: true,
     promise: "An approval is used for one call, in the transaction that writes its intent, and for none besides.",
     guard: {
@@ -95,6 +98,7 @@ from runs r`,
   },
   {
     name: "a wake exactly while the run parks",
+    agents: ["holder", "person"],
     promise: "A run that is told what it waits for while it parks does not park.",
     guard: {
       name: "the mailbox check in the parking append",
@@ -120,6 +124,7 @@ from runs r`,
   },
   {
     name: "kill -9 of the asker as it asks",
+    agents: ["asker", "both"],
     promise: "An ask that is on record reaches its agent once, although its sender died before it could send it.",
     guard: {
       name: "the sweep of the outbox",
@@ -127,7 +132,7 @@ from runs r`,
       patches: [
         {
           file: "runtime/engine/worker.ts",
-          find: "mailer.send(await housekeeping.unreceivedMessages(), true);",
+          find: "for (const { message, copy } of await housekeeping.unreceivedMessages()) mailer.sendCopy(message, copy);",
           replace: "await housekeeping.workerSeen(this.#options.worker);",
         },
       ],
@@ -149,6 +154,7 @@ from runs r`,
   },
   {
     name: "kill -9 of the answerer as it answers",
+    agents: ["asker"],
     long: true,
     promise: "An answer is on record with the end of its run, so that it reaches the asker whatever happens then.",
     guard: {
@@ -179,6 +185,7 @@ from runs r`,
   },
   {
     name: "kill -9 of the receiver of a message",
+    agents: ["asker"],
     promise: "A message that was with a worker that died is brought to another one soon, not when NATS has given up.",
     guard: {
       name: "copies that JetStream does not take for duplicates",
@@ -186,8 +193,8 @@ from runs r`,
       patches: [
         {
           file: "runtime/bus/nats-bus.ts",
-          find: "const named = again ? {} : { msgID: id };",
-          replace: "const named = { msgID: id };",
+          find: "const msgID = copy === 1 ? id : `${id}:${String(copy)}`;",
+          replace: "const msgID = id;",
         },
       ],
     },

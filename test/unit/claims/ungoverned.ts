@@ -73,6 +73,8 @@ function handlesOf(agent: AnyAgent, world: World): AnyHandles {
   return {
     tools: Object.fromEntries(tools) as AnyHandles["tools"],
     agents: Object.fromEntries(agents) as AnyHandles["agents"],
+    askAll: notHere,
+    messages: { publish: notHere, reply: notHere, receive: notHere, opening: () => null },
     memory: {
       remember: (input) => {
         pass("memory", "memory.remember", input.namespace ?? "", input);
@@ -118,4 +120,8 @@ function handlesOf(agent: AnyAgent, world: World): AnyHandles {
     },
     log: { info: () => undefined, warn: () => undefined },
   };
+}
+
+function notHere(): never {
+  throw new Error("These agents send no such messages.");
 }

@@ -14,7 +14,7 @@ async function opened(engine: TestEngine, agent: Parameters<TestEngine["compile"
   const compiled = engine.compile(agent);
   const run = await engine.create(agent, {});
   const [claim] = (await engine.journal.claim([run], claimant("w"))) as [Claim];
-  return { run, compiled, attempt: await Attempt.open(claim, engine.services) };
+  return { run, compiled, attempt: await Attempt.open(claim, engine.services, null) };
 }
 
 const stopping = new Error("The worker stops.");

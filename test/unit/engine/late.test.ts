@@ -168,7 +168,7 @@ describe("a turn", () => {
       const run = await engine.create(agent, {});
       const [claim] = await engine.journal.claim([run], claimant("w"));
       if (!claim) throw new Error("It cannot be claimed.");
-      const attempt = await Attempt.open(claim, engine.services);
+      const attempt = await Attempt.open(claim, engine.services, null);
       const running = expect(attempt.run(engine.compile(agent))).rejects.toThrow("The worker stops.");
       await called.promise;
       expect(await isFree(engine)()).toBe(false);

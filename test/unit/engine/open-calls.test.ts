@@ -255,7 +255,7 @@ describe("an attempt that has lost its lease", () => {
       ...engine.services,
       clock: { now: Date.now, monotonicMs: () => (leaseMs === Infinity ? 0 : 1) },
     };
-    const attempt = await Attempt.open({ ...claim, deadlineMs: 1 }, services);
+    const attempt = await Attempt.open({ ...claim, deadlineMs: 1 }, services, null);
     engine.memory.cut = (events) => {
       // The lease runs out while the first call is under way.
       if (events.some(({ type }) => type === "effect_recorded")) leaseMs = 0;
@@ -275,7 +275,7 @@ describe("an attempt that has lost its lease", () => {
     const run = await engine.create(agent, {});
     const [claim] = await engine.journal.claim([run], claimant("w"));
     if (!claim) throw new Error("The run cannot be claimed.");
-    const attempt = await Attempt.open(claim, engine.services);
+    const attempt = await Attempt.open(claim, engine.services, null);
     const running = attempt.run(compiled);
     while (bank.calls === 0) await new Promise((resolve) => setImmediate(resolve));
     attempt.abort(new LeaseLostError("lost"));

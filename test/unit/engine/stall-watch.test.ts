@@ -33,6 +33,20 @@ describe("stall watch", () => {
     expect(onStall).not.toHaveBeenCalled();
   });
 
+  test("something that stands still while what would move it is at work - is reported only for the time after", () => {
+    let busy = true;
+    const onStall = vi.fn();
+    const watch = new StallWatch(1000, { stuck: () => true, busy: () => busy, onStall });
+    watch.start();
+    vi.advanceTimersByTime(5000);
+    expect(onStall).not.toHaveBeenCalled();
+    busy = false;
+    vi.advanceTimersByTime(900);
+    expect(onStall).not.toHaveBeenCalled();
+    vi.advanceTimersByTime(200);
+    expect(onStall).toHaveBeenCalledTimes(1);
+  });
+
   test("a process that stood still itself - is not taken for a stall", () => {
     vi.useRealTimers();
     const onStall = vi.fn();

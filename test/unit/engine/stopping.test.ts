@@ -65,7 +65,7 @@ async function cancelledInMidCall(one: ReturnType<typeof slow>) {
   const run = await engine.create(agent, {});
   const [claim] = await engine.journal.claim([run], claimant("w"));
   if (!claim) throw new Error("It cannot be claimed.");
-  const attempt = await Attempt.open(claim, engine.services);
+  const attempt = await Attempt.open(claim, engine.services, null);
   const running = attempt.run(compiled);
   await one.called.promise;
   await engine.journal.deliver(run, CANCEL);
@@ -87,7 +87,53 @@ describe("a run that is cancelled while a call is under way", () => {
       "effect_finished",
       "run_cancelled",
     ]);
+    // It may have happened: to say only that it failed would be untrue.
+    expect(events.at(-2)?.data).toMatchObject({
+      outcome: { ok: false, error: { code: "CALL_CUT_OFF", message: expect.stringContaining("cut off") as string } },
+    });
     expect(events.at(-1)?.data).toMatchObject({ by: { id: "olga" }, reason: "Wrong claim." });
+  });
+
+  test("just as its attempt begins - is asked for in that attempt, and not before it", async () => {
+    const engine = new TestEngine();
+    const agent = oneNode({}, () => null);
+    const run = await engine.create(agent, {});
+    await engine.journal.deliver(run, CANCEL);
+    const [claim] = await engine.journal.claim([run], claimant("w"));
+    if (!claim) throw new Error("It cannot be claimed.");
+    const attempt = await Attempt.open(claim, engine.services, null);
+    // As a sweep does at any time.
+    await attempt.lookForCancel();
+    expect(await attempt.run(engine.compile(agent))).toBe("cancelled");
+    expect((await engine.events(run)).map(({ type }) => type)).toEqual([
+      "run_started",
+      "attempt_started",
+      "cancel_requested",
+      "run_cancelled",
+    ]);
+  });
+
+  test("of a tool whose listener throws - ends all the same, and the worker with its other runs lives on", async () => {
+    const called = deferred<undefined>();
+    const tool = defineTool({
+      name: "slow",
+      effect: "idempotent",
+      input,
+      output: input,
+      run: (_, { signal }) => {
+        called.resolve(undefined);
+        return new Promise((_resolve, reject) => {
+          signal.addEventListener("abort", () => {
+            reject(new Error("cut off"));
+            // Uncaught, it would end the process: here, the test run.
+            throw new Error("The clean-up failed.");
+          });
+        });
+      },
+    });
+    const { engine, status } = await cancelledInMidCall({ tool, called, end: deferred() } as never);
+    expect(status).toBe("cancelled");
+    expect(engine.trouble).toEqual(["a listener of a call's abort signal threw"]);
   });
 
   test("of a tool that does not care - waits for its end, which is recorded", async () => {
@@ -161,7 +207,7 @@ describe("a run that is cancelled while it waits", () => {
     await engine.journal.deliver(run, CANCEL);
     const [claim] = await engine.journal.claim([run], claimant("w"));
     if (!claim) throw new Error("It cannot be claimed.");
-    expect(await (await Attempt.open(claim, engine.services)).run(null)).toBe("cancelled");
+    expect(await (await Attempt.open(claim, engine.services, null)).run(null)).toBe("cancelled");
   });
 });
 

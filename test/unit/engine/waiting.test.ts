@@ -1,7 +1,10 @@
 import { defineTool } from "signalbox";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
+import { deferred } from "../../../runtime/core/deferred.ts";
+import { Attempt } from "../../../runtime/engine/attempt.ts";
 import { TestEngine, typesOf } from "../../support/engine.ts";
+import { claimant } from "../../support/journal.ts";
 import { notingTools, oneNode } from "../../support/one-node.ts";
 
 const input = z.object({ id: z.string() });
@@ -186,5 +189,39 @@ describe("a tool of which only so many calls are under way at once", () => {
     await engine.services.turns.give(other);
     expect(await engine.attempt(compiled, run)).toBe("finished");
     expect(called).toEqual(["a"]);
+  });
+
+  test("that is woken while something else keeps its node going - asks again at once", async () => {
+    const engine = new TestEngine();
+    const { called, put } = notingTools();
+    const held = deferred<undefined>();
+    const slow = defineTool({
+      name: "slow",
+      effect: "read",
+      input: z.object({}),
+      output: z.object({}),
+      run: async () => {
+        await held.promise;
+        return {};
+      },
+    });
+    const agent = oneNode({ put: { ...put, concurrency: 1 }, slow }, ({ tools }) =>
+      Promise.all([tools.slow({}), tools.put({ id: "a" })]),
+    );
+    const other = { of: "put", run: "other", effect: "e" };
+    await engine.services.turns.take(other, 1, 1000);
+    const run = await engine.create(agent, {});
+    const [claim] = await engine.journal.claim([run], claimant("w"));
+    if (!claim) throw new Error("It cannot be claimed.");
+    const attempt = await Attempt.open(claim, engine.services, null);
+    const running = attempt.run(engine.compile(agent));
+    // Until it asks no more by itself for a while.
+    const asked = vi.spyOn(engine.services.turns, "take");
+    await expect.poll(() => asked.mock.calls.length, { timeout: 5_000 }).toBe(5);
+    await engine.services.turns.give(other);
+    attempt.nudge();
+    await expect.poll(() => called).toEqual(["a"]);
+    held.resolve(undefined);
+    expect(await running).toBe("finished");
   });
 });

@@ -1,0 +1,89 @@
+import type { Clock } from "../core/clock.ts";
+import { eventHash, GENESIS, payloadHash } from "../core/chain.ts";
+import type { Sql } from "../core/database.ts";
+import { EVENT_VERSION, type EventData } from "../core/events.ts";
+import type { Claim, NewRun } from "../core/journal.ts";
+import { hexToBytes, storedPayload } from "./payload.ts";
+import { CREATE_RUN, NOW } from "./sql.ts";
+
+/** Creates a run, in the caller's transaction where there is one; see {@link Journal.create}. */
+export async function createRun(
+  sql: Sql,
+  clock: Clock,
+  run: NewRun,
+  claimFor?: { readonly worker: string; readonly leaseMs: number },
+): Promise<Claim | null> {
+  const askedAtMs = clock.monotonicMs();
+  const at = Math.trunc(clock.now());
+  const deadline = await deadlineOf(sql, clock, run);
+  const data: EventData<"run_started"> = {
+    session: run.session,
+    agent: run.agent,
+    ...(run.version === null ? {} : { version: run.version }),
+    input: run.input,
+    startedBy: run.startedBy,
+    depth: run.depth,
+    ...(run.key === null ? {} : { key: run.key }),
+    ...(run.cause ? { cause: run.cause } : {}),
+    ...(deadline === null ? {} : { deadline }),
+    ...(run.message ? { message: run.message } : {}),
+    ...(run.labels && run.labels.length > 0 ? { labels: [...run.labels] } : {}),
+    ...(run.budget === undefined || run.budget === null ? {} : { budget: run.budget }),
+  };
+  const { text, blob } = storedPayload(data);
+  const hash = eventHash(
+    { run: run.run, seq: 1, type: "run_started", v: EVENT_VERSION, at },
+    GENESIS,
+    payloadHash(text, null),
+  );
+  const [created] = await sql.query<{ claimed_at: number }>(
+    CREATE_RUN,
+    [
+      run.run,
+      run.session,
+      run.parent,
+      run.agent,
+      run.version ?? "",
+      run.key,
+      run.startedBy.kind,
+      run.startedBy.id,
+      run.depth,
+      hexToBytes(hash),
+      at,
+      claimFor?.worker ?? null,
+      claimFor?.leaseMs ?? null,
+      EVENT_VERSION,
+      text,
+      blob ? hexToBytes(blob.hash) : null,
+      blob?.text ?? null,
+      deadline === null ? null : new Date(deadline),
+      run.cause?.message ?? run.message?.message ?? null,
+    ],
+    "create_run",
+  );
+  if (!created) return null;
+  return {
+    head: {
+      run: run.run,
+      session: run.session,
+      agent: run.agent,
+      epoch: claimFor ? 1 : 0,
+      seq: 1,
+      hash,
+    },
+    version: run.version ?? "",
+    startedBy: run.startedBy,
+    depth: run.depth,
+    parent: run.parent,
+    deadlineMs: askedAtMs + (claimFor?.leaseMs ?? 0),
+    claimedAt: { epochMs: created.claimed_at, monotonicMs: clock.monotonicMs() },
+    soloCrashes: 0,
+  };
+}
+
+/** It is part of what is hashed, so it has to be known before the row is written. */
+async function deadlineOf(sql: Sql, clock: Clock, { deadline = null, timeoutMs }: NewRun): Promise<number | null> {
+  if (timeoutMs === undefined) return deadline;
+  const [row] = await sql.query<{ now: number }>(NOW, [], "now");
+  return Math.min(deadline ?? Infinity, Math.ceil((row?.now ?? clock.now()) + timeoutMs));
+}
