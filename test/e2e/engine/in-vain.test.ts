@@ -42,7 +42,10 @@ describe("a run whose attempts all end early", () => {
     };
     // The third failure in a row puts it off for four seconds.
     await until(async () => (await dueInMs()) > 2_500);
-    expect(await platform.database.query("select epoch from runs where run_id = $1", [run])).toEqual([{ epoch: 3 }]);
+    const [row] = await platform.database.query<{ epoch: number }>("select epoch from runs where run_id = $1", [run]);
+    // One of them may have recorded its first superstep, which is not nothing: then the count begins again.
+    expect(row?.epoch).toBeGreaterThanOrEqual(3);
+    expect(row?.epoch).toBeLessThanOrEqual(6);
     await platform.database.query("drop trigger refuse on questions");
     await platform.database.query("update runs set ready_at = clock_timestamp() where run_id = $1", [run]);
     await platform.reach(run, "parked");

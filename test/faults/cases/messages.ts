@@ -109,6 +109,7 @@ export const messages: readonly FaultCase[] = [
   {
     name: "a run ends while messages come for its queue",
     agents: ["sender"],
+    long: true,
     promise: "What a run has not received when it ends starts the next run of its queue.",
     guard: {
       name: "giving back what lies in the mailbox",

@@ -257,7 +257,7 @@ test("random graphs, killed at random and with snapshots lost at random - are wh
         expect(paid(killed.called)).toEqual(paid(undisturbed.called));
       },
     ),
-    { numRuns: Number(process.env["GRAPH_RUNS"] ?? 20) },
+    { numRuns: Number(process.env["GRAPH_RUNS"] ?? 10) },
   );
   expect(used).toBeGreaterThan(5);
 }, 240_000);

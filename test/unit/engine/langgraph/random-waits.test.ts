@@ -80,7 +80,7 @@ test("random graphs with all kinds of waits, cut at any append and any park - en
         expect(paid(disturbed)).toEqual(paid(undisturbed));
       },
     ),
-    { numRuns: Number(process.env["GRAPH_RUNS"] ?? 12) },
+    { numRuns: Number(process.env["GRAPH_RUNS"] ?? 8) },
   );
 }, 240_000);
 
