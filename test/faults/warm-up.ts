@@ -17,7 +17,9 @@ export async function warmUp(lane: Lane, bundle: Bundle): Promise<void> {
   // On a busy machine this first one may be so slow that calls run out of their time.
   scene.terms.doubts = true;
   const worker = await scene.worker(PATIENT);
-  await scene.startAll(...ALL_AGENTS.filter((name): name is AgentName => name !== "answerer"));
+  // Those two are started by others.
+  const started = ALL_AGENTS.filter((name): name is AgentName => name !== "answerer" && name !== "collector");
+  await scene.startAll(...started);
   await settle(scene, LIMIT_MS);
   if (scene.violations.length > 0) throw new Error(`Without any fault: ${JSON.stringify(scene.violations)}`);
   worker.keepCompiled();
