@@ -110,7 +110,6 @@ export class Attempt {
   readonly #snapshots: SnapshotTaker;
   readonly #services: AttemptServices;
   readonly #executions = new Set<NodeExecution>();
-  readonly #labels = new Set<string>();
   /** One for each call under way. */
   readonly #calls = new Set<AbortController>();
   readonly #lookups = new Set<AbortController>();
@@ -145,7 +144,6 @@ export class Attempt {
     this.#claimedAt = claim.claimedAt;
     this.#version = claim.version;
     this.#aborted.promise.catch(() => undefined);
-    for (const label of record.labels) this.#labels.add(label);
     this.outbound = new Outbound(services.messages, claim.head.session);
     this.mail = new MailReader(services.messages, services.mailer, claim.head.run);
   }
@@ -178,11 +176,7 @@ export class Attempt {
 
   /** What is said of the data that the run works with: of what it was started with, and of what it has received. */
   get labels(): readonly string[] {
-    return [...this.#labels].sort();
-  }
-
-  #label(labels: readonly string[] = []): void {
-    for (const label of labels) this.#labels.add(label);
+    return [...this.record.labels].sort();
   }
 
   get messages(): Messages {
@@ -192,11 +186,6 @@ export class Attempt {
   /** The key of the queue whose messages come to this run; null if there is none. */
   get queue(): string | null {
     return this.record.started?.message?.key ?? null;
-  }
-
-  /** The runs that have been asked and have not answered, by the effect that asked them. */
-  get children(): ReadonlyMap<string, string> {
-    return this.#open?.children ?? new Map();
   }
 
   get turns(): Turns {
@@ -304,7 +293,10 @@ export class Attempt {
     const appended = this.#services.journal.append(this.head, events, options);
     for (const event of appended.events) {
       this.#open?.follow(event, this.now());
-      if (event.type === "message_received") this.#label(event.data.labels);
+      // What is sent from here on is about what has just come.
+      if (event.type === "message_received" || event.type === "effect_finished") {
+        for (const label of event.data.labels ?? []) this.record.labels.add(label);
+      }
       this.#snapshots.follow(event);
     }
     this.#lastAppend = appended.durable.catch((error: unknown) => {

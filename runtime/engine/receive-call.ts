@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from "node:util";
+import type { Message } from "../../agents/handles.ts";
 import type { Envelope } from "../core/bus.ts";
 import type { EffectOutcome, NewEvent, Proposal, ReceivedMessage, Wait } from "../core/events.ts";
 import { isPlainObject, type JsonValue } from "../core/json.ts";
@@ -114,17 +115,17 @@ function shown(envelope: Envelope): JsonValue {
 }
 
 /** What code may know of a message, beside its body. */
-export function messageFields({ message, kind, from, sender, topic, key, re, sentAt, labels }: ReceivedMessage): {
-  readonly id: string;
-  readonly kind: "send" | "publish" | "reply";
-  readonly from: string;
-  readonly run: string | null;
-  readonly topic: string | null;
-  readonly key: string | null;
-  readonly re: string | null;
-  readonly sentAt: number;
-  readonly labels: string[];
-} {
+export function messageFields({
+  message,
+  kind,
+  from,
+  sender,
+  topic,
+  key,
+  re,
+  sentAt,
+  labels,
+}: ReceivedMessage): Omit<Message, "body"> {
   return {
     id: message,
     kind,

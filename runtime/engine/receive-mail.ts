@@ -170,14 +170,16 @@ async function bury(context: MailContext, message: SignedEnvelope, reason: DeadR
   const { journal, messages } = context;
   const { id, kind, to, run, effect } = message.envelope;
   const error = recordableError(thrown);
+  // First of all: of a message that is dead nobody speaks again, and whoever asked would wait for ever.
+  if (kind === "ask" && run !== null) {
+    const undeliverable = new UndeliverableError(`It could not be brought to ${to}: ${error.message}`, {
+      details: { message: id, reason },
+    });
+    const outcome = { ok: false, error: { ...recordableError(undeliverable) } } as unknown as JsonValue;
+    await journal.deliver(run, { id: `undelivered:${id}`, kind: "undelivered", data: { effect, outcome } });
+  }
   await messages.bury(message, reason, error.message);
   told(context, message, reason);
-  if (kind !== "ask" || run === null) return;
-  const undeliverable = new UndeliverableError(`It could not be brought to ${to}: ${error.message}`, {
-    details: { message: id, reason },
-  });
-  const outcome = { ok: false, error: { ...recordableError(undeliverable) } } as unknown as JsonValue;
-  await journal.deliver(run, { id: `undelivered:${id}`, kind: "undelivered", data: { effect, outcome } });
 }
 
 function told({ bus, onTrouble }: MailContext, message: SignedEnvelope, reason: DeadReason): void {

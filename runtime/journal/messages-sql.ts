@@ -39,7 +39,10 @@ select l.queue - (select count(*) from (
     select 1 from runs where agent = l.agent and status = 'ready' limit l.queue) ready) as room
 from listeners l where l.agent = $1`;
 
-/** The message has come to the run, though perhaps it is not on disk yet that the run has taken it. $1: the message that is replied to, $2: who replies, $3 and $4: the agent and the run that have sent it. */
+/**
+ * Whether a message ($1) has come to the run ($2) from that agent ($3) and run ($4); that the run has taken it need not
+ * be on disk yet.
+ */
 export const MAY_REPLY = `
 select exists (
   select 1 from outbox where msg_id = $1 and from_agent = $3 and from_run = $4

@@ -244,6 +244,30 @@ describe("a receive", () => {
   });
 });
 
+describe("an answer with labels", () => {
+  test("hands them on with what is sent right after it, in the same attempt", async () => {
+    const engine = new TestEngine();
+    const agent = withPeer(async ({ agents }) => {
+      await agents.peer.ask({ n: 1 });
+      await agents.peer.send({ n: 2 });
+    });
+    const compiled = engine.compile(agent);
+    const run = await engine.create(agent, {});
+    expect(await engine.attempt(compiled, run)).toBe("parked");
+    const [asked] = engine.messages.sent;
+    if (!asked) throw new Error("Nobody was asked.");
+    const data = {
+      effect: asked.effect,
+      outcome: { ok: true, value: {} },
+      child: { run: asked.target ?? "", seq: 2, hash: "00" },
+      labels: ["untrusted"],
+    };
+    await engine.journal.deliver(run, { id: "a", kind: "answer", data });
+    expect(await engine.attempt(compiled, run)).toBe("finished");
+    expect(engine.messages.sent.map(({ labels }) => labels)).toEqual([[], ["untrusted"]]);
+  });
+});
+
 describe("what a receive takes", () => {
   const takes = async (body: unknown, options: ReceiveOptions): Promise<boolean> => {
     const engine = new TestEngine();
