@@ -1,5 +1,6 @@
 import { isRepeatable } from "../core/effects.ts";
-import { isInside, isInsideFinished, type RunRecord } from "../core/run-record.ts";
+import { isInside, isInsideFinished } from "../core/node-keys.ts";
+import type { RunRecord } from "../core/run-record.ts";
 import { isInterrupt } from "./interrupt-key.ts";
 import type { RecordedCalls } from "./node-execution.ts";
 

@@ -1,7 +1,7 @@
 import { canonicalJson, sha256 } from "../core/canonical.ts";
+import type { EffectRecord } from "../core/effect-record.ts";
 import { effectKeyText } from "../core/effects.ts";
 import type { Proposal } from "../core/events.ts";
-import type { EffectRecord } from "../core/run-record.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Call, Ended } from "./call.ts";

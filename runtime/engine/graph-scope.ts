@@ -1,5 +1,5 @@
 import type { RunnableConfig } from "@langchain/core/runnables";
-import { INSIDE_SIGN } from "../core/run-record.ts";
+import { INSIDE_SIGN } from "../core/node-keys.ts";
 import type { Attempt } from "./attempt.ts";
 import { ChannelTracker } from "./channel-tracker.ts";
 import type { GovernedGraph, Governor } from "./governor.ts";

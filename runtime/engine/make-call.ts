@@ -1,7 +1,7 @@
+import type { EffectRecord } from "../core/effect-record.ts";
 import { isRepeatable } from "../core/effects.ts";
 import type { EffectOutcome, EventData, Proposal } from "../core/events.ts";
 import type { Appended, ViewWrite } from "../core/journal.ts";
-import type { EffectRecord } from "../core/run-record.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Attempt } from "./attempt.ts";
 import { effectId, type Call, type Ended, type OneWay } from "./call.ts";

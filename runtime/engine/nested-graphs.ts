@@ -1,7 +1,7 @@
 import { sha256, canonicalJson } from "../core/canonical.ts";
+import { GRAPH_SIGN } from "../core/node-keys.ts";
 import { encode } from "./codec.ts";
 import { EffectOutsideNodeError, UnsupportedGraphError } from "./errors.ts";
-import { GRAPH_SIGN } from "../core/run-record.ts";
 import { GraphScope, SCOPE, scopeOf } from "./graph-scope.ts";
 import { allowListeners } from "./graph-signals.ts";
 import type { Pregel, StreamIterator, StreamOptions } from "./graph-shape.ts";
