@@ -8,7 +8,8 @@ import type { Call, Ended } from "./call.ts";
 import { CallRefusedError, EffectOutsideNodeError, InterruptCaughtError } from "./errors.ts";
 import { goOnHeld, hold } from "./held-call.ts";
 import { goOnDoubted, goOnIntended, goOnRetrying, intend, makeRead, refuse, sleep, type Passed } from "./make-call.ts";
-import { currentExecution, type NodeExecution } from "./node-execution.ts";
+import type { NodeExecution } from "./node-execution.ts";
+import { currentExecution } from "./place.ts";
 import { receive } from "./receive-call.ts";
 import { endUnwanted } from "./withdraw.ts";
 

@@ -7,7 +7,8 @@ import { allowListeners } from "./graph-signals.ts";
 import type { Pregel, StreamIterator, StreamOptions } from "./graph-shape.ts";
 import { isInterruptError } from "./interrupts.ts";
 import { withMessageIds } from "./message-ids.ts";
-import { currentPlace, type NodeExecution, type Place } from "./node-execution.ts";
+import type { NodeExecution } from "./node-execution.ts";
+import { currentPlace, type Place } from "./place.ts";
 
 const INSTALLED = Symbol.for("signalbox.nested-graphs");
 
