@@ -4,7 +4,7 @@ import { z } from "zod";
 import { deferred } from "../../../runtime/core/deferred.ts";
 import { twice } from "../../support/called-twice.ts";
 import { DENIED, TestEngine, typesOf } from "../../support/engine.ts";
-import { notingTools, oneNode, output } from "../../support/one-node.ts";
+import { notingTools, oneNode } from "../../support/one-node.ts";
 
 describe("a call", () => {
   test("that throws - throws the same error live and in replay", async () => {

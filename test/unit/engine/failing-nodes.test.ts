@@ -3,7 +3,7 @@ import { defineAgent, defineTool } from "signalbox";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { TestEngine, typesOf } from "../../support/engine.ts";
-import { notingTools, oneNode, output } from "../../support/one-node.ts";
+import { notingTools, oneNode } from "../../support/one-node.ts";
 
 describe("a failing node", () => {
   test.each([null, undefined])("that throws %s - says so, and not what LangGraph makes of it", async (thrown) => {

@@ -6,7 +6,7 @@ import { LeaseLostError } from "../../../runtime/engine/errors.ts";
 import { TestEngine, typesOf } from "../../support/engine.ts";
 import { claimant } from "../../support/journal.ts";
 import { notingTools, oneNode } from "../../support/one-node.ts";
-import { Bank, output, payTool, SOON } from "../../support/paying-bank.ts";
+import { Bank, payTool, SOON } from "../../support/paying-bank.ts";
 
 describe("an attempt that has lost its lease", () => {
   test("calls nothing, records nothing, and its code hears nothing of it", async () => {
