@@ -1,5 +1,7 @@
+import type { EffectRecord } from "./effect-record.ts";
 import type { EventData } from "./events.ts";
-import { emptyRecord, isInsideFinished, type EffectRecord, type RunRecord } from "./run-record.ts";
+import { isInsideFinished } from "./node-keys.ts";
+import { emptyRecord, type RunRecord } from "./run-record.ts";
 
 /** What of a run's record a snapshot has to hold, because what comes after it may depend on it. */
 export interface KeptRecord {

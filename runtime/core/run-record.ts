@@ -1,51 +1,8 @@
+import type { EffectRecord } from "./effect-record.ts";
 import { isRepeatable } from "./effects.ts";
-import type { EffectOutcome, EventData, JournalEvent, Proposal, RunStatus, Wait } from "./events.ts";
+import type { EventData, JournalEvent, Proposal, RunStatus, Wait } from "./events.ts";
 import type { JsonValue } from "./json.ts";
-import type { Verdict } from "./verdict.ts";
-
-/** A call that has a recorded start. Times are the database's (epoch ms). */
-interface BegunCall {
-  /** The idempotency key that it was started with. */
-  readonly id: string;
-  /**
-   * When the lease of the attempt that began it had certainly ended, so that nothing of that attempt can begin the
-   * call any more; null while that attempt lasts.
-   */
-  readonly leftAt: number | null;
-  /** From when on nothing of it can still arrive; null if no attempt has waited for that yet. */
-  readonly settledAt: number | null;
-  /** People have approved it, and that is used up: it was, or may have been, called. */
-  readonly approved: boolean;
-}
-
-/** How far one effect has got, as the journal tells it. */
-export type EffectRecord = { readonly proposal: Proposal; readonly firstSeq: number; readonly firstAt: number } & (
-  | {
-      readonly status: "held";
-      readonly approval: string;
-      readonly argsHash: string;
-      readonly verdict: Verdict;
-      readonly decided: DecidedApproval | null;
-    }
-  | ({ readonly status: "intended"; readonly child: string | null } & BegunCall)
-  | ({
-      readonly status: "doubted";
-      readonly reason: string;
-      readonly resolution: EventData<"doubt_resolved"> | null;
-    } & BegunCall)
-  | { readonly status: "timed"; readonly dueAt: number }
-  | { readonly status: "awaiting"; readonly dueAt: number | null }
-  | { readonly status: "retrying"; readonly failures: number; readonly dueAt: number; readonly approved: boolean }
-  | { readonly status: "refused"; readonly verdict: Verdict }
-  | {
-      readonly status: "finished";
-      readonly outcome: EffectOutcome;
-      /** An ask whose answer was not wanted any more. */
-      readonly withdrawn?: boolean;
-    }
-);
-
-export type DecidedApproval = EventData<"approval_decided">;
+import { isInside, superstepKey } from "./node-keys.ts";
 
 /** A node execution that failed and is to run again. */
 export interface NodeRetry {
@@ -304,10 +261,6 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
   }
 }
 
-export function superstepKey(graph: string, step: number): string {
-  return `${graph}:${String(step)}`;
-}
-
 function first(event: JournalEvent & { readonly data: Proposal }): {
   proposal: Proposal;
   firstSeq: number;
@@ -383,27 +336,6 @@ function forgetFailed(record: RunRecord, retried: string): void {
       } else kept.add(effect);
     }
   }
-}
-
-/** Between the key of a node and what tells apart the graphs inside it. */
-export const GRAPH_SIGN = "~";
-/** Between the key of a node, or of a graph inside it, and the keys of the nodes inside. */
-export const INSIDE_SIGN = "|";
-
-/** True for the key of a node execution inside another one. */
-export function isInside(node: string, outer: string): boolean {
-  return node.startsWith(outer + INSIDE_SIGN) || node.startsWith(outer + GRAPH_SIGN);
-}
-
-/** True for the nodes of a graph inside a node that has finished: they do not run again. */
-export function isInsideFinished(record: RunRecord, node: string): boolean {
-  for (let end = node.lastIndexOf(INSIDE_SIGN); end !== -1; end = node.lastIndexOf(INSIDE_SIGN, end - 1)) {
-    const enclosing = node.slice(0, end);
-    // What stands behind the sign tells apart the graphs inside one node.
-    const sign = enclosing.lastIndexOf(GRAPH_SIGN);
-    if (record.nodes.has(enclosing) || (sign !== -1 && record.nodes.has(enclosing.slice(0, sign)))) return true;
-  }
-  return false;
 }
 
 function end(record: RunRecord, node: string, effect: string, ended: EffectRecord): void {

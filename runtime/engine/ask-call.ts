@@ -5,8 +5,8 @@ import { parse, plain } from "./arguments.ts";
 import { decode, encode } from "./codec.ts";
 import { AskFailedError, InvalidArgumentsError } from "./errors.ts";
 import { passGate } from "./gate.ts";
-import { currentExecution } from "./node-execution.ts";
 import { bodyBytes, MAX_BODY_BYTES } from "./outgoing.ts";
+import { currentExecution } from "./place.ts";
 import { withdraw } from "./withdraw.ts";
 
 /** A message is sent and not called: this bounds nothing. */

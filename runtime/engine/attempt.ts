@@ -1,94 +1,38 @@
+import type { SignedEnvelope } from "../core/bus.ts";
 import type { Clock } from "../core/clock.ts";
 import { deferred } from "../core/deferred.ts";
 import type { ErrorRecord } from "../core/errors.ts";
-import type { EffectOutcome, EventData, NewEvent, Proposal, RunStatus, Wait } from "../core/events.ts";
-import type { SignedEnvelope } from "../core/bus.ts";
-import type { Appended, AppendOptions, Claim, Journal, RunHead, ViewWrite } from "../core/journal.ts";
-import type { Judge } from "../core/judge.ts";
+import type { NewEvent, RunStatus, Wait } from "../core/events.ts";
+import type { Appended, AppendOptions, Claim, RunHead, ViewWrite } from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
-import type { Actor } from "../core/people.ts";
 import type { Messages } from "../core/messages.ts";
+import type { Actor } from "../core/people.ts";
 import { applyEvent, type RunRecord } from "../core/run-record.ts";
-import type { Snapshots } from "../core/snapshots.ts";
-import type { Turn, Turns } from "../core/turns.ts";
+import type { Turns } from "../core/turns.ts";
 import type { Verdict } from "../core/verdict.ts";
+import type { AttemptServices, Limits } from "./attempt-services.ts";
+import { CallSignals, uncut } from "./call-signals.ts";
 import type { Call } from "./call.ts";
 import { decodeState } from "./codec.ts";
+import { watchDeadline } from "./deadline.ts";
 import { divergence } from "./divergence.ts";
-import { cancelledError, deadlineError, leftBehind } from "./endings.ts";
-import { LeaseLostError, RecordIncompleteError, WorkerStoppingError } from "./errors.ts";
-import { frontierOf, type BegunNode, type Frontier } from "./frontier.ts";
-import { takeOver } from "./incoming.ts";
-import type { OpenCallTool } from "./investigate.ts";
-import type { Mailer } from "./mailer.ts";
+import { failed, finished, leftBehind, stopped, type Ending, type Stop } from "./endings.ts";
+import { LeaseLostError, WorkerStoppingError } from "./errors.ts";
+import { frontierOf } from "./frontier.ts";
+import { HeldLease } from "./held-lease.ts";
 import { MailReader } from "./mail-reader.ts";
-import { NodeExecution } from "./node-execution.ts";
-import { LONGEST_TIMER_MS } from "./longest-timer.ts";
+import type { Mailer } from "./mailer.ts";
+import type { NodeExecution } from "./node-execution.ts";
+import { NodeExecutions } from "./node-executions.ts";
 import { OpenCalls } from "./open-calls.ts";
 import { Outbound } from "./outbound.ts";
 import { answerOf } from "./outgoing.ts";
 import { recordableError } from "./recordable-error.ts";
+import { RunMailbox } from "./run-mailbox.ts";
+import type { Runnable } from "./runnable.ts";
 import type { GraphPoint } from "./snapshot-text.ts";
 import { openRecord, type Opened, type SnapshotTaker } from "./snapshots.ts";
-import type { CallOwner } from "./within-time.ts";
-
-export interface Limits {
-  readonly leaseMs: number;
-  /** How long a body may ask for something else than what is recorded before that is an error. */
-  readonly replayStallMs: number;
-  /** How many asks may stand above a run: a bound on agents that ask each other in a circle. */
-  readonly maxDepth: number;
-  /** How many messages a session may send: a bound on agents that keep each other busy. */
-  readonly maxMessages: number;
-  /** LangGraph's bound on supersteps. */
-  readonly maxSupersteps: number;
-  /** How many supersteps are between two snapshots of a run, at least: more where its state is large. */
-  readonly snapshotEvery: number;
-  /** How long a node's code may do nothing that can be seen: neither call anything nor end. */
-  readonly nodeIdleMs: number;
-}
-
-export const DEFAULT_LIMITS: Limits = {
-  leaseMs: 15_000,
-  replayStallMs: 30_000,
-  maxDepth: 16,
-  maxMessages: 10_000,
-  maxSupersteps: 100_000,
-  snapshotEvery: 100,
-  nodeIdleMs: 1_800_000,
-};
-
-/** What an attempt works with. */
-export interface AttemptServices {
-  readonly journal: Journal;
-  readonly snapshots: Snapshots;
-  readonly judge: Judge;
-  readonly mailer: Mailer;
-  readonly turns: Turns;
-  readonly messages: Messages;
-  readonly clock: Clock;
-  readonly worker: string;
-  readonly limits: Limits;
-  /** Told of what is not right and needs nobody's action. */
-  readonly onTrouble: (what: string, error: ErrorRecord, details: Readonly<Record<string, JsonValue>>) => void;
-  /** Told of what a node threw, as it was thrown: the record holds no stack. */
-  readonly onNodeFailed?: (error: Error, details: { readonly run: string; readonly node: string }) => void;
-}
-
-/** An agent that is ready to run: see `compile-agent.ts`. */
-export interface Runnable {
-  /** Runs the graph; resolves with the run's encoded output, or with undefined where it was interrupted. */
-  invoke(input: unknown, attempt: Attempt): Promise<JsonValue | undefined>;
-  /** What a snapshot of the graph's state depends on; null where its state cannot be stored so that it comes back the same. */
-  readonly shape: string | null;
-  /** What is needed to find out what became of a call that the graph made; undefined if the tool is gone. */
-  openCallTool(proposal: Proposal): OpenCallTool | undefined;
-}
-
-/** Why a run ends before its graph does. */
-type Stop =
-  | { readonly kind: "cancelled"; readonly request: EventData<"cancel_requested"> }
-  | { readonly kind: "deadline"; readonly deadline: number };
+import { wakeAt } from "./wake-at.ts";
 
 /**
  * One attempt at a run, from a claim of its lease to its park or end.
@@ -103,30 +47,26 @@ export class Attempt {
   readonly record: RunRecord;
   readonly clock: Clock;
   readonly limits: Limits;
+  readonly lease: HeldLease;
   readonly mail: MailReader;
   readonly outbound: Outbound;
+  readonly nodes = new NodeExecutions();
+  /** Calls under way: they are cut off when the run is to end, and when the attempt does. */
+  readonly calls: CallSignals;
+  /** Finding out what became of a call goes on when the run is stopped: only the end of the attempt cuts it off. */
+  readonly lookups: CallSignals;
   /** Where the graph goes on, of which a snapshot was kept; null: it comes there from the start. */
   readonly from: GraphPoint | null;
   readonly #snapshots: SnapshotTaker;
   readonly #services: AttemptServices;
-  readonly #executions = new Set<NodeExecution>();
-  /** One for each call under way. */
-  readonly #calls = new Set<AbortController>();
-  readonly #lookups = new Set<AbortController>();
+  readonly #mailbox: RunMailbox;
+  readonly #version: string;
   readonly #aborted = deferred<never>();
   readonly #stopped = deferred<undefined>();
-  readonly #allBegun = deferred<undefined>();
-  /** Recorded node executions that have not finished and that the graph has not begun again. */
-  #missing = new Map<string, BegunNode>();
-  #frontier: Frontier | null = null;
   #open: OpenCalls | null = null;
   #abortedBy: { readonly error: unknown } | null = null;
   #stop: Stop | null = null;
-  readonly #claimedAt: Claim["claimedAt"];
-  readonly #version: string;
   #over = false;
-  #deadlineMs: number;
-  #mailboxTaken = 0;
   #lastAppend: Promise<unknown> = Promise.resolve();
   #input: { readonly value: unknown } | null = null;
 
@@ -140,9 +80,15 @@ export class Attempt {
     this.clock = services.clock;
     this.limits = services.limits;
     this.#services = services;
-    this.#deadlineMs = claim.deadlineMs;
-    this.#claimedAt = claim.claimedAt;
+    this.lease = new HeldLease(claim, services.clock);
+    this.#mailbox = new RunMailbox(services.journal, claim.head.run, record);
     this.#version = claim.version;
+    const uncutCalls = uncut((error) => {
+      // Nobody needs to act: what became of the call, the call itself says.
+      this.tellTrouble("a listener of a call's abort signal threw", recordableError(error));
+    });
+    this.calls = new CallSignals(uncutCalls);
+    this.lookups = new CallSignals(uncutCalls);
     this.#aborted.promise.catch(() => undefined);
     this.outbound = new Outbound(services.messages, claim.head.session);
     this.mail = new MailReader(services.messages, services.mailer, claim.head.run);
@@ -152,26 +98,15 @@ export class Attempt {
    * Reads the run's journal, from its newest snapshot on, and takes it into a record.
    *
    * @param agent null where this worker does not have it
-   * @throws {@link RecordIncompleteError} if the journal does not reach as far as the run's row says: acting on
-   *   a part of the record could repeat what the rest of it did.
+   * @throws what {@link openRecord} throws
    */
   static async open(claim: Claim, services: AttemptServices, agent: Pick<Runnable, "shape"> | null): Promise<Attempt> {
-    const opened = await openRecord(claim, services, agent?.shape ?? null);
-    if (!opened) {
-      throw new RecordIncompleteError(
-        `The record of the run ${claim.head.run} does not end where it should (event ${String(claim.head.seq)}), so the run does not go on. "npx signalbox audit verify ${claim.head.session}" names the first event that is wrong.`,
-        { details: { run: claim.head.run, seq: claim.head.seq } },
-      );
-    }
-    return new Attempt(claim, opened, services);
+    return new Attempt(claim, await openRecord(claim, services, agent?.shape ?? null), services);
   }
 
-  /**
-   * Milliseconds since the epoch by the database's clock, as it was when the lease was granted and has gone on since:
-   * all workers agree on it, whatever their own clocks say.
-   */
+  /** Milliseconds since the epoch by the database's clock. */
   now(): number {
-    return this.#claimedAt.epochMs + this.clock.monotonicMs() - this.#claimedAt.monotonicMs;
+    return this.lease.now();
   }
 
   /** What is said of the data that the run works with: of what it was started with, and of what it has received. */
@@ -192,51 +127,10 @@ export class Attempt {
     return this.#services.turns;
   }
 
-  /** A turn that could not be given back ends by itself. */
-  giveTurn(turn: Turn): void {
-    this.turns.give(turn).catch((error: unknown) => {
-      this.#services.onTrouble("a turn was not given back", recordableError(error), { of: turn.of, run: turn.run });
-    });
-  }
-
   /** A call is made now. */
   begins(effect: string): void {
     this.#open?.begins(effect, this.now());
   }
-
-  /** A call begins: its signal aborts when the attempt does. */
-  beginCall(): AbortController {
-    const controller = new AbortController();
-    this.#calls.add(controller);
-    if (this.over || this.stopping) controller.abort();
-    return controller;
-  }
-
-  endCall(controller: AbortController): void {
-    this.#calls.delete(controller);
-  }
-
-  /** Nobody needs to act: what became of the call, the call itself says. */
-  listenerFailed(error: unknown): void {
-    const run = { run: this.head.run };
-    this.#services.onTrouble("a listener of a call's abort signal threw", recordableError(error), run);
-  }
-
-  /** Finding out what became of a call goes on when the run is stopped: only the end of the attempt cuts it off. */
-  readonly lookups: CallOwner = {
-    beginCall: () => {
-      const controller = new AbortController();
-      this.#lookups.add(controller);
-      if (this.over) controller.abort();
-      return controller;
-    },
-    endCall: (controller) => {
-      this.#lookups.delete(controller);
-    },
-    listenerFailed: (error) => {
-      this.listenerFailed(error);
-    },
-  };
 
   /** Rejects when the attempt is aborted, with what aborted it. */
   get aborted(): Promise<never> {
@@ -257,36 +151,10 @@ export class Attempt {
     return this.#stop !== null;
   }
 
-  /** True if a node execution waits for somebody or something else. */
-  get waiting(): boolean {
-    return [...this.#executions].some((execution) => execution.waits.length > 0);
-  }
-
-  /** A recorded node execution that the graph has not begun again: nothing new is called before it has. */
-  get missingNode(): BegunNode | null {
-    for (const begun of this.#missing.values()) return begun;
-    return null;
-  }
-
-  /** True while the code of another node is at work: it may still come to what this one waits for. */
-  isBusyBeside(one: NodeExecution): boolean {
-    return [...this.#executions].some((other) => other !== one && !other.abandoned && !other.occupied);
-  }
-
-  /** Resolves once the graph has come as far as the record: every unfinished node execution of it has begun again. */
-  get allBegun(): Promise<undefined> {
-    return this.#allBegun.promise;
-  }
-
   /** What the run was started with, the same object throughout the attempt. */
   get input(): unknown {
     this.#input ??= { value: decodeState(this.record.started?.input ?? null) };
     return this.#input.value;
-  }
-
-  /** The lease was renewed. */
-  extend(deadlineMs: number): void {
-    this.#deadlineMs = Math.max(this.#deadlineMs, deadlineMs);
   }
 
   append(events: readonly NewEvent[], options?: AppendOptions): Appended {
@@ -323,7 +191,7 @@ export class Attempt {
   assertMayCall(): void {
     if (this.#abortedBy) throw this.#abortedBy.error;
     if (this.#over) throw new WorkerStoppingError(`The attempt at the run ${this.head.run} is over.`);
-    if (this.clock.monotonicMs() < this.#deadlineMs) return;
+    if (!this.lease.mayHaveRunOut()) return;
     throw new LeaseLostError(
       `The lease on the run ${this.head.run} may have run out before a call; the call was not made. Another worker goes on with the run.`,
       { details: { run: this.head.run } },
@@ -344,13 +212,15 @@ export class Attempt {
 
   /** A node begins to run in this attempt. */
   begin(key: string): NodeExecution {
-    const recorded = this.#frontier?.callsOf(key) ?? { ends: [], open: [], kept: new Set() };
-    const execution = new NodeExecution(this, key, recorded);
-    this.#executions.add(execution);
+    const execution = this.nodes.begin(this, key);
     // LangGraph goes on for a while after an abort: what it begins now is not for this attempt any more.
     if (this.over || this.stopping) execution.abandon();
-    if (this.#missing.delete(key) && this.#missing.size === 0) this.#allBegun.resolve(undefined);
     return execution;
+  }
+
+  /** Tells the operators of what is not right with the run and needs nobody's action. */
+  tellTrouble(what: string, error: ErrorRecord, details: Readonly<Record<string, JsonValue>> = {}): void {
+    this.#services.onTrouble(what, error, { run: this.head.run, ...details });
   }
 
   /** A node has thrown, and that is recorded. */
@@ -358,17 +228,13 @@ export class Attempt {
     this.#services.onNodeFailed?.(error, { run: this.head.run, node });
   }
 
-  /** A node has its end in the journal: nothing is left of its execution. */
-  finish(execution: NodeExecution): void {
-    this.#executions.delete(execution);
-  }
-
   /** Ends the attempt from outside its code: nothing more is called or recorded, and the code hears nothing. */
   abort(error: unknown): void {
     if (this.over) return;
     this.#abortedBy = { error };
-    for (const controller of [...this.#calls, ...this.#lookups]) controller.abort();
-    for (const execution of this.#executions) execution.abandon();
+    this.calls.cutOff();
+    this.lookups.cutOff();
+    this.nodes.abandon();
     this.#aborted.reject(error);
   }
 
@@ -379,32 +245,18 @@ export class Attempt {
   #stopFor(stop: Stop): void {
     if (this.over || this.#stop) return;
     this.#stop = stop;
-    for (const controller of this.#calls) controller.abort();
-    for (const execution of this.#executions) execution.abandon();
+    this.calls.cutOff();
+    this.nodes.abandon();
     this.#stopped.resolve(undefined);
-  }
-
-  /** It may be the turn of a call that waits for it: calls that do ask again. */
-  nudge(): void {
-    for (const execution of this.#executions) execution.nudge();
   }
 
   /** Looks whether somebody has cancelled the run while it is under way; all else can wait for the next attempt. */
   async lookForCancel(): Promise<void> {
     // Before its first event the attempt has not looked itself yet, and will.
     if (this.over || this.#stop || this.#open === null) return;
-    const { messages, upTo } = await this.#services.journal.mailbox(this.head.run);
-    const fresh = messages.filter(({ id }) => !this.record.messages.has(id));
-    // Only that it was woken: if that is not what it waits for just now, it is ready again as soon as it parks.
-    if (fresh.length === 0) {
-      this.nudge();
-      return;
-    }
-    const cancels = fresh.filter(({ kind }) => kind === "cancel");
-    const { events } = takeOver(this.record, cancels);
-    // What else there is, or was to be looked at elsewhere, makes the run ready as soon as it parks.
-    if (cancels.length === fresh.length && upTo - this.#mailboxTaken === fresh.length) this.#mailboxTaken = upTo;
-    for (const event of events) {
+    const cancels = await this.#mailbox.takeCancels();
+    if (cancels === null) this.nodes.nudge();
+    for (const event of cancels ?? []) {
       if (event.type !== "cancel_requested" || this.#isOver() || this.#isStopping()) continue;
       for (const placed of this.append([event]).events) applyEvent(this.record, placed);
       this.#stopFor({ kind: "cancelled", request: event.data });
@@ -438,71 +290,39 @@ export class Attempt {
     } finally {
       clearTimeout(deadline);
     }
-    await this.#settled();
-    const openCallTool = (proposal: Proposal): OpenCallTool | undefined => agent?.openCallTool(proposal);
-    if (this.#stop) return this.#endStopped(this.#stop, openCallTool);
-    if (!agent) throw new Error(`The run ${this.head.run} was claimed without its agent, and is not to be stopped.`);
-    const waits = [...this.#executions].flatMap((execution) => execution.waits);
-    if (!failure && waits.length === 0 && this.missingNode) {
-      const { node, effect } = this.missingNode;
-      failure = recordableError(divergence(this, { recorded: effect, node, asked: null }));
-    }
-    if (failure) return this.#endFailed({ ...failure }, openCallTool);
-    if (waits.length > 0) return this.#park(waits);
-    // The code has made do without a call of which nobody knows whether it happened: it is found out all the same.
-    const open = await this.#open?.settle(this, openCallTool);
+    await this.nodes.settle();
+    await this.#assertGoing();
+    const ending = this.#ending(agent, output, failure);
+    if (!ending) return this.#park(this.nodes.waits);
+    // Also calls that the code has made do without: whether they happened is found out all the same.
+    const open = await this.#open?.settle(this, (proposal) => agent?.openCallTool(proposal));
     if (open && open.length > 0) return this.#park(open);
-    const value = output ?? null;
-    return this.#end("finished", { type: "run_finished", data: { output: value } }, { ok: true, value });
+    return this.#end(ending);
+  }
+
+  /** What the run ends as now that its graph is left; null if it waits. */
+  #ending(agent: Runnable | null, output: JsonValue | undefined, failure: ErrorRecord | null): Ending | null {
+    if (this.#stop) return stopped(this, this.#stop);
+    if (!agent) throw new Error(`The run ${this.head.run} was claimed without its agent, and is not to be stopped.`);
+    if (failure) return failed({ ...failure });
+    if (this.nodes.waits.length > 0) return null;
+    const { missing } = this.nodes;
+    if (!missing) return finished(output ?? null);
+    const { node, effect } = missing;
+    return failed(recordableError(divergence(this, { recorded: effect, node, asked: null })));
   }
 
   #isStopping(): boolean {
     return this.stopping;
   }
 
-  /** Stops the run when its deadline comes, or at once if it has passed. */
+  /** Stops the run when its deadline comes. */
   #watchDeadline(): NodeJS.Timeout | undefined {
     const deadline = this.record.started?.deadline;
     if (deadline === undefined || this.#stop) return undefined;
-    const leftMs = deadline - this.now();
-    if (leftMs <= 0) {
+    return watchDeadline(deadline, this.now(), () => {
       this.#stopFor({ kind: "deadline", deadline });
-      return undefined;
-    }
-    // No attempt lasts longer than a timer can.
-    if (leftMs > LONGEST_TIMER_MS) return undefined;
-    return setTimeout(() => {
-      this.#stopFor({ kind: "deadline", deadline });
-    }, Math.ceil(leftMs));
-  }
-
-  async #endStopped(stop: Stop, toolOf: (proposal: Proposal) => OpenCallTool | undefined): Promise<RunStatus> {
-    if (stop.kind === "deadline") return this.#endFailed(recordableError(deadlineError(this, stop.deadline)), toolOf);
-    const open = await this.#open?.settle(this, toolOf);
-    if (open && open.length > 0) return this.#park(open);
-    const { by, reason, message } = stop.request;
-    const error = recordableError(cancelledError(this, stop.request));
-    return this.#end("cancelled", { type: "run_cancelled", data: { by, reason, message } }, { ok: false, error });
-  }
-
-  async #endFailed(error: ErrorRecord, toolOf: (proposal: Proposal) => OpenCallTool | undefined): Promise<RunStatus> {
-    const open = await this.#open?.settle(this, toolOf);
-    if (open && open.length > 0) return this.#park(open);
-    return this.#end("failed", { type: "run_failed", data: { error } }, { ok: false, error });
-  }
-
-  /** Lets everything that was asked for come back and be recorded; what is asked for from now on is not heard. */
-  async #settled(): Promise<void> {
-    for (const execution of this.#executions) {
-      // What still waits for the record has called nothing; the rest comes back by itself.
-      if (execution.replaying || this.missingNode) execution.abandon();
-      else execution.silence();
-    }
-    await Promise.all([...this.#executions].map((execution) => execution.drained()));
-    // What waits for a time would wake up in the middle of the end.
-    for (const execution of this.#executions) execution.abandon();
-    await Promise.all([...this.#executions].map((execution) => execution.quiet()));
-    await this.#assertGoing();
+    });
   }
 
   /** @throws what aborted the attempt, if anything did. */
@@ -515,55 +335,55 @@ export class Attempt {
 
   /** Takes what has arrived for the run into its events, in order, each once. */
   async #takeMail(): Promise<void> {
-    const { messages, upTo } = await this.#services.journal.mailbox(this.head.run);
-    const { events, unexpected } = takeOver(this.record, messages);
+    const { events, unexpected } = await this.#mailbox.take();
     for (const message of unexpected) {
-      this.#services.onTrouble(
-        "a message was set aside: the run does not wait for it",
-        { name: "UnexpectedMessage", message: `A message of the kind "${message.kind}" answers nothing that is open.` },
-        { run: this.head.run, message: message.id },
-      );
+      const why = `A message of the kind "${message.kind}" answers nothing that is open.`;
+      const error = { name: "UnexpectedMessage", message: why };
+      this.tellTrouble("a message was set aside: the run does not wait for it", error, { message: message.id });
     }
-    this.#mailboxTaken = upTo;
     const started: NewEvent = {
       type: "attempt_started",
       data: {
         epoch: this.head.epoch,
         worker: this.#services.worker,
         ...(this.#version === "" ? {} : { version: this.#version }),
-        claimedAt: this.#claimedAt.epochMs,
+        claimedAt: this.lease.grantedAt,
       },
     };
     for (const event of this.append([started, ...events]).events) applyEvent(this.record, event);
-    this.#open = new OpenCalls(this.record, this.#claimedAt.epochMs);
-    this.#frontier = frontierOf(this.record);
-    this.#missing = new Map(this.#frontier.begun);
-    if (this.#missing.size === 0) this.#allBegun.resolve(undefined);
+    this.#open = new OpenCalls(this.record, this.lease.grantedAt);
+    this.nodes.goOnFrom(frontierOf(this.record));
     if (this.record.cancel) this.#stopFor({ kind: "cancelled", request: this.record.cancel });
+  }
+
+  /** From here on the attempt only writes its last events. */
+  #close(): void {
+    this.#over = true;
+    this.calls.cutOff();
+    this.lookups.cutOff();
   }
 
   async #park(waits: readonly Wait[]): Promise<RunStatus> {
     const deadline = this.#stop ? undefined : this.record.started?.deadline;
-    const timers = [...waits.flatMap((wait) => timeOf(wait) ?? []), ...(deadline === undefined ? [] : [deadline])];
-    this.#over = true;
+    this.#close();
     return this.#services.journal.append(this.head, [{ type: "run_parked", data: { waits: [...waits] } }], {
       status: "parked",
       waits,
-      wakeAt: timers.length === 0 ? null : Math.min(...timers),
-      mailboxTaken: this.#mailboxTaken,
+      wakeAt: wakeAt(waits, deadline),
+      mailboxTaken: this.#mailbox.taken,
     }).durable;
   }
 
   /** Records the end, answers whoever asked, and voids what people need not decide or answer any more. */
-  async #end(status: "finished" | "failed" | "cancelled", last: NewEvent, outcome: EffectOutcome): Promise<RunStatus> {
-    this.#over = true;
+  async #end({ status, last, outcome }: Ending): Promise<RunStatus> {
+    this.#close();
     await this.#snapshots.kept;
     const answer = answerOf(this, outcome);
     const sent: SignedEnvelope[] = [];
     // The answer before the last event, because nothing follows the end of a run.
     const reached = await this.#services.journal.append(this.head, [...(answer ? [answer.event] : []), last], {
       status,
-      mailboxTaken: this.#mailboxTaken,
+      mailboxTaken: this.#mailbox.taken,
       views: (placed) => {
         const end = placed.at(-1);
         if (answer) sent.push(answer.message(end));
@@ -577,10 +397,4 @@ export class Attempt {
     this.#services.mailer.send(sent);
     return reached;
   }
-}
-
-/** When a wait is over by itself. */
-function timeOf(wait: Wait): number | undefined {
-  if (wait.kind === "message") return wait.until;
-  return "dueAt" in wait ? wait.dueAt : undefined;
 }

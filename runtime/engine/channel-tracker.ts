@@ -8,7 +8,7 @@ import type { RunnableConfig } from "@langchain/core/runnables";
 import { canonicalJson, sha256 } from "../core/canonical.ts";
 import type { ChannelChange } from "../core/events.ts";
 import type { JsonValue } from "../core/json.ts";
-import { superstepKey } from "../core/run-record.ts";
+import { superstepKey } from "../core/node-keys.ts";
 import type { Attempt } from "./attempt.ts";
 import { encode } from "./codec.ts";
 import { NonDeterminismError } from "./errors.ts";

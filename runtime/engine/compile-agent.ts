@@ -1,7 +1,6 @@
 import type { Agent } from "../../agents/define-agent.ts";
 import type { JsonValue } from "../core/json.ts";
 import { agentVersionOf } from "./agent-version.ts";
-import type { Runnable as RunnableAgent } from "./attempt.ts";
 import { encode } from "./codec.ts";
 import { InvalidOutputError, SuperstepLimitError, UnsupportedGraphError } from "./errors.ts";
 import { Governor } from "./governor.ts";
@@ -10,11 +9,12 @@ import { isBuilder, isPregel, type Builder, type Pregel } from "./graph-shape.ts
 import { buildHandles, type HandleServices } from "./handles.ts";
 import { withMessageIds } from "./message-ids.ts";
 import { governNestedGraphs } from "./nested-graphs.ts";
-import { currentPlace } from "./node-execution.ts";
+import { currentPlace } from "./place.ts";
+import type { Runnable } from "./runnable.ts";
 import { openCallTool } from "./tool-call.ts";
 
 /** An agent whose graph is governed and compiled: once per process, for all its runs. */
-export interface CompiledAgent extends RunnableAgent {
+export interface CompiledAgent extends Runnable {
   readonly agent: Agent;
   /** SHA-256 over the graph's shape, its tools' and its own schemas, and its source. */
   readonly version: string;
@@ -63,7 +63,7 @@ export function compileAgent(agent: Agent, services: HandleServices): CompiledAg
           }),
         );
         if (graphs.fatal) throw graphs.fatal;
-        return attempt.waiting ? undefined : outputOf(agent, state);
+        return attempt.nodes.waits.length > 0 ? undefined : outputOf(agent, state);
       } catch (error) {
         // Several nodes of one superstep failed: the first is the one that stopped the others.
         const first: unknown = error instanceof AggregateError && error.errors.length > 0 ? error.errors[0] : error;

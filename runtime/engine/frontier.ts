@@ -1,13 +1,23 @@
 import { isRepeatable } from "../core/effects.ts";
-import { isInside, isInsideFinished, type RunRecord } from "../core/run-record.ts";
+import { isInside, isInsideFinished } from "../core/node-keys.ts";
+import type { RunRecord } from "../core/run-record.ts";
 import { isInterrupt } from "./interrupt-key.ts";
-import type { RecordedCalls } from "./node-execution.ts";
 
 /** A node execution that had begun to call when the record stops. */
 export interface BegunNode {
   readonly node: string;
   /** One of its recorded calls. */
   readonly effect: string;
+}
+
+/** What the journal holds of a node execution that has not finished. */
+export interface RecordedCalls {
+  /** Calls that have an end, in the order of their ends. */
+  readonly ends: readonly string[];
+  /** Calls that have a start or are held, and have no end. */
+  readonly open: readonly string[];
+  /** Calls that ended before the node failed and was tried again: the body may ask for them. */
+  readonly kept: ReadonlySet<string>;
 }
 
 /** What the record of a run holds of node executions that had begun and not finished when it stops. */

@@ -1,14 +1,15 @@
 import { canonicalJson, sha256 } from "../core/canonical.ts";
+import type { EffectRecord } from "../core/effect-record.ts";
 import { effectKeyText } from "../core/effects.ts";
 import type { Proposal } from "../core/events.ts";
-import type { EffectRecord } from "../core/run-record.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Call, Ended } from "./call.ts";
 import { CallRefusedError, EffectOutsideNodeError, InterruptCaughtError } from "./errors.ts";
 import { goOnHeld, hold } from "./held-call.ts";
 import { goOnDoubted, goOnIntended, goOnRetrying, intend, makeRead, refuse, sleep, type Passed } from "./make-call.ts";
-import { currentExecution, type NodeExecution } from "./node-execution.ts";
+import type { NodeExecution } from "./node-execution.ts";
+import { currentExecution } from "./place.ts";
 import { receive } from "./receive-call.ts";
 import { endUnwanted } from "./withdraw.ts";
 

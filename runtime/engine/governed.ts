@@ -6,8 +6,9 @@ import { scopeOf, type GraphScope } from "./graph-scope.ts";
 import { allowListeners } from "./graph-signals.ts";
 import { Interrupts, isInterruptError } from "./interrupts.ts";
 import { withMessageIds } from "./message-ids.ts";
-import { currentPlace, Parked, type NodeExecution } from "./node-execution.ts";
+import { Parked, type NodeExecution } from "./node-execution.ts";
 import { nextNodeTry, NodeTimer, type NodePolicy } from "./node-policy.ts";
+import { currentPlace } from "./place.ts";
 import { recordableError } from "./recordable-error.ts";
 
 /** A node, between LangGraph and the developer's body: what the journal has finished does not run again. */

@@ -1,9 +1,10 @@
 import type { RunnableConfig } from "@langchain/core/runnables";
-import { INSIDE_SIGN } from "../core/run-record.ts";
+import { INSIDE_SIGN } from "../core/node-keys.ts";
 import type { Attempt } from "./attempt.ts";
 import { ChannelTracker } from "./channel-tracker.ts";
 import type { GovernedGraph, Governor } from "./governor.ts";
 import type { NodeExecution } from "./node-execution.ts";
+import { comeToRest, silence } from "./node-executions.ts";
 
 /** Where LangGraph's config carries the {@link GraphScope}. */
 export const SCOPE = "signalbox_scope";
@@ -84,25 +85,18 @@ export class GraphScope {
   /** A node has its end in the journal. */
   finish(execution: NodeExecution): void {
     this.#executions.delete(execution);
-    this.attempt.finish(execution);
+    this.attempt.nodes.finish(execution);
   }
 
   /** What its nodes still ask for is not heard. */
   silence(): void {
-    for (const execution of this.#executions) {
-      // What still waits for the record has called nothing; the rest comes back by itself.
-      if (execution.replaying || this.attempt.missingNode !== null) execution.abandon();
-      else execution.silence();
-    }
+    silence(this.#executions, this.attempt.nodes.missing !== null);
   }
 
   /** The graph has ended: lets everything that its nodes had asked for come back and be recorded. */
   async settle(): Promise<void> {
     this.silence();
-    await Promise.all([...this.#executions].map((execution) => execution.drained()));
-    // What waits for a time is left where it stands, or it would go on when nobody listens.
-    for (const execution of this.#executions) execution.abandon();
-    await Promise.all([...this.#executions].map((execution) => execution.quiet()));
+    await comeToRest(this.#executions);
     this.channels.end();
   }
 

@@ -11,9 +11,11 @@ import { InvalidArgumentsError } from "./errors.ts";
 import { askPerson } from "./human-call.ts";
 import { langchainHandle } from "./langchain-handle.ts";
 import { chat, type ModelServices } from "./model-call.ts";
-import { currentExecution, currentPlace, SLEEP, type NodeExecution } from "./node-execution.ts";
+import type { NodeExecution } from "./node-execution.ts";
 import { LONGEST_SLEEP_MS } from "./longest-timer.ts";
 import { messagesHandle, send } from "./messages-handle.ts";
+import { SLEEP } from "./node-waits.ts";
+import { currentExecution, currentPlace } from "./place.ts";
 import { settleCall } from "./settle-call.ts";
 import { callTool } from "./tool-call.ts";
 

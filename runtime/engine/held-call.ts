@@ -1,7 +1,7 @@
 import { canonicalJson, sha256 } from "../core/canonical.ts";
+import type { DecidedApproval, EffectRecord } from "../core/effect-record.ts";
 import type { Proposal } from "../core/events.ts";
 import { derivedUuid } from "../core/ids.ts";
-import type { DecidedApproval, EffectRecord } from "../core/run-record.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Call } from "./call.ts";

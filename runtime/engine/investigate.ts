@@ -4,8 +4,8 @@ import type { Attempt } from "./attempt.ts";
 import type { Reconcile } from "./call.ts";
 import { encode } from "./codec.ts";
 import { CallGivenUpError } from "./errors.ts";
+import type { TimedWait } from "./node-waits.ts";
 import { recordableError } from "./recordable-error.ts";
-import type { TimedWait } from "./node-execution.ts";
 import { withinTime } from "./within-time.ts";
 
 /** A call that changes something, has a recorded start and no recorded end. */

@@ -1,7 +1,7 @@
+import type { EffectRecord } from "../core/effect-record.ts";
 import { isRepeatable } from "../core/effects.ts";
 import type { EffectOutcome, EventData, Proposal } from "../core/events.ts";
 import type { Appended, ViewWrite } from "../core/journal.ts";
-import type { EffectRecord } from "../core/run-record.ts";
 import type { Verdict } from "../core/verdict.ts";
 import type { Attempt } from "./attempt.ts";
 import { effectId, type Call, type Ended, type OneWay } from "./call.ts";
@@ -364,7 +364,7 @@ async function perform(execution: NodeExecution, call: Call, id: string, turn: H
 
 async function made(execution: NodeExecution, call: Call, id: string, elapsed: () => number): Promise<Performed> {
   try {
-    const value = await withinTime(execution, call, (signal) => call.perform({ effectId: id, signal }));
+    const value = await withinTime(execution.calls, call, (signal) => call.perform({ effectId: id, signal }));
     return { outcome: { ok: true, value: encode(value) }, ms: elapsed() };
   } catch (thrown) {
     const unknown = execution.attempt.over || (execution.cut && !isRepeatable(call.class));

@@ -8,7 +8,7 @@ import { bodyFor, sendable } from "./ask-call.ts";
 import type { Call, OneWay } from "./call.ts";
 import { InvalidArgumentsError, InvalidOutputError } from "./errors.ts";
 import { LONGEST_SLEEP_MS } from "./longest-timer.ts";
-import { currentExecution } from "./node-execution.ts";
+import { currentExecution } from "./place.ts";
 import { messageFields } from "./receive-call.ts";
 import { settleCall } from "./settle-call.ts";
 

@@ -17,7 +17,7 @@ import type { CallContext } from "./call.ts";
 import { InvalidArgumentsError, ModelMissingError } from "./errors.ts";
 import { LiveTokens, type SendTokens } from "./live-tokens.ts";
 import { messagesOf, ownId, recordedReply, saidBy, usageOf, type ModelRequest } from "./model-messages.ts";
-import { currentExecution } from "./node-execution.ts";
+import { currentExecution } from "./place.ts";
 import { settleCall } from "./settle-call.ts";
 
 /** What model calls reach the world through, behind the gate. */

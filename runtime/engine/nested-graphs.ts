@@ -1,13 +1,14 @@
 import { sha256, canonicalJson } from "../core/canonical.ts";
+import { GRAPH_SIGN } from "../core/node-keys.ts";
 import { encode } from "./codec.ts";
 import { EffectOutsideNodeError, UnsupportedGraphError } from "./errors.ts";
-import { GRAPH_SIGN } from "../core/run-record.ts";
 import { GraphScope, SCOPE, scopeOf } from "./graph-scope.ts";
 import { allowListeners } from "./graph-signals.ts";
 import type { Pregel, StreamIterator, StreamOptions } from "./graph-shape.ts";
 import { isInterruptError } from "./interrupts.ts";
 import { withMessageIds } from "./message-ids.ts";
-import { currentPlace, type NodeExecution, type Place } from "./node-execution.ts";
+import type { NodeExecution } from "./node-execution.ts";
+import { currentPlace, type Place } from "./place.ts";
 
 const INSTALLED = Symbol.for("signalbox.nested-graphs");
 

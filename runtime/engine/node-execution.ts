@@ -1,61 +1,18 @@
-import { AsyncLocalStorage } from "node:async_hooks";
 import { deferred } from "../core/deferred.ts";
 import { effectNameOf } from "../core/effects.ts";
-import type { AppendOptions } from "../core/journal.ts";
 import type { NewEvent, Proposal, Wait } from "../core/events.ts";
+import type { AppendOptions } from "../core/journal.ts";
 import type { Attempt } from "./attempt.ts";
+import { CallSignals } from "./call-signals.ts";
+import { Delivery } from "./delivery.ts";
 import { divergence } from "./divergence.ts";
-import { EffectOutsideNodeError, type NonDeterminismError } from "./errors.ts";
-import type { AttemptGraphs } from "./graph-scope.ts";
-import { LONGEST_TIMER_MS } from "./longest-timer.ts";
-import { StallWatch } from "./stall-watch.ts";
-
-/** Where the code that runs now stands: inside a node execution, or where calls are refused. */
-export type Place =
-  | {
-      readonly kind: "node";
-      readonly execution: NodeExecution;
-      /** What the node consists of: a graph that was added as a node is known by it. */
-      readonly body: unknown;
-      readonly graphs: AttemptGraphs;
-    }
-  | { readonly kind: "route"; readonly route: string };
-
-export const currentPlace = new AsyncLocalStorage<Place | undefined>();
-
-/** The node execution whose code is running. @throws {@link EffectOutsideNodeError} if there is none. */
-export function currentExecution(action: string): NodeExecution {
-  const place = currentPlace.getStore();
-  if (place?.kind === "node") return place.execution;
-  throw new EffectOutsideNodeError(
-    place
-      ? `${action} was called in the branch function ${place.route}. A branch function may only look at the state: make the call in a node and decide by what it recorded.`
-      : `${action} was called outside a node. Calls go through the handles inside a running node, so that they are judged and recorded.`,
-    { details: { action } },
-  );
-}
+import type { NonDeterminismError } from "./errors.ts";
+import type { RecordedCalls } from "./frontier.ts";
+import { NodeReplay } from "./node-replay.ts";
+import { NodeWaits, SLEEP, type TimedWait } from "./node-waits.ts";
 
 /** What a wait inside a node execution ends as: the wrapper turns it into LangGraph's interrupt. */
 export class Parked extends Error {}
-
-/** What the journal holds of a node execution that has not finished. */
-export interface RecordedCalls {
-  /** Calls that have an end, in the order of their ends. */
-  readonly ends: readonly string[];
-  /** Calls that have a start or are held, and have no end. */
-  readonly open: readonly string[];
-  /** Calls that ended before the node failed and was tried again: the body may ask for them. */
-  readonly kept: ReadonlySet<string>;
-}
-
-/** A wait that ends by itself. */
-export type TimedWait = Extract<Wait, { readonly dueAt: number }>;
-
-/** What a sleep is called. */
-export const SLEEP = "clock.sleep";
-
-/** How long a node that waits only for a time stays where it is, instead of parking its run. */
-const SOON_MS = 1_000;
 
 /** A graph that runs inside a node. */
 export interface InnerGraph {
@@ -84,26 +41,18 @@ export interface Handed<T> {
 export class NodeExecution {
   readonly attempt: Attempt;
   readonly key: string;
-  /** Recorded ends that the body has not been given yet, in recorded order. */
-  readonly #ends: string[];
-  /** Calls with a recorded beginning and no recorded end that the body has not asked for again. */
-  readonly #unasked: Set<string>;
-  readonly #kept: ReadonlySet<string>;
-  readonly #claims = new Map<string, () => void>();
+  /** Its calls under way. */
+  readonly calls: CallSignals;
+  readonly #delivery = new Delivery();
+  readonly #replay: NodeReplay;
+  readonly #waits: NodeWaits;
   readonly #nth = new Map<string, number>();
-  readonly #waits = new Map<string, Wait>();
   /** Asks whose answers are not wanted any more. */
   readonly #unwanted = new Set<string>();
-  readonly #timers = new Set<NodeJS.Timeout>();
-  /** Ends the waits for a turn, to ask again. */
-  readonly #nudges = new Set<() => void>();
-  readonly #calls = new Set<AbortController>();
-  #cutOff = false;
   /** Calls that have been asked for and have neither been handed over nor are waiting. */
   #busy = 0;
   /** Calls that have passed into the gate and are not back: they may be touching the outside world. */
   #active = 0;
-  #delivery: Promise<void> = Promise.resolve();
   /** What becomes of further calls: they pass, are refused because the node has ended, or are never heard of. */
   #further: "pass" | "refused" | "unheard" = "pass";
   #abandoned = false;
@@ -113,10 +62,6 @@ export class NodeExecution {
   #innerWaits = false;
   /** LangGraph's interrupt was thrown into the body: from then on nothing that the body asks for is heard. */
   #interrupt: "none" | "thrown" | "surfaced" = "none";
-  /** The calls that have to wait now because the body has not asked again for all that is recorded. */
-  readonly #early = new Set<Proposal>();
-  readonly #stall: StallWatch;
-  readonly #replayed = deferred<undefined>();
   readonly #parked = deferred<never>();
   readonly #idle: (() => void)[] = [];
   readonly #quiet: (() => void)[] = [];
@@ -124,19 +69,16 @@ export class NodeExecution {
   constructor(attempt: Attempt, key: string, recorded: RecordedCalls) {
     this.attempt = attempt;
     this.key = key;
-    this.#ends = [...recorded.ends];
-    this.#unasked = new Set(recorded.open);
-    this.#kept = recorded.kept;
-    this.#stall = new StallWatch(attempt.limits.replayStallMs, {
-      // A body that has asked for nothing else may be busy with code of its own: how long it may, the node's own limits say.
-      stuck: () => this.#early.size > 0 && !this.#abandoned && (this.replaying || attempt.missingNode !== null),
-      busy: () => !this.replaying && attempt.isBusyBeside(this),
+    this.calls = new CallSignals(attempt.calls);
+    this.#waits = new NodeWaits(() => attempt.now());
+    this.#replay = new NodeReplay(recorded, this.#delivery, attempt.nodes, {
+      afterMs: attempt.limits.replayStallMs,
+      busyBeside: () => attempt.nodes.isBusyBeside(this),
       onStall: () => {
         this.fail(this.#diverged());
       },
     });
     this.#parked.promise.catch(() => undefined);
-    if (!this.replaying) this.#replayed.resolve(undefined);
   }
 
   /** Rejects with {@link Parked} when nothing goes on any more and something waits. */
@@ -167,12 +109,12 @@ export class NodeExecution {
 
   /** True while the body has not asked again for everything that the journal holds of it. */
   get replaying(): boolean {
-    return this.#ends.length > 0 || this.#unasked.size > 0;
+    return this.#replay.behind;
   }
 
   /** What the execution waits for, once it has parked. */
   get waits(): Wait[] {
-    return [...this.#waits.values()];
+    return this.#waits.all();
   }
 
   /** The number of this call among those of the same fingerprint. */
@@ -186,7 +128,7 @@ export class NodeExecution {
   /** Counts a call from the moment it is asked for until it is handed over, or waits. */
   async track<T>(proposal: Proposal, call: () => Promise<T>): Promise<T> {
     this.#busy++;
-    if (this.#unasked.delete(proposal.effect)) this.#pump();
+    this.#replay.asked(proposal.effect);
     try {
       return await call();
     } finally {
@@ -196,44 +138,12 @@ export class NodeExecution {
 
   /** The recorded end of a call: resolves in its turn. */
   claim(proposal: Proposal): Promise<void> {
-    if (this.#kept.has(proposal.effect)) return this.#deliver(() => undefined);
-    return new Promise<void>((resolve) => {
-      this.#claims.set(proposal.effect, () => {
-        this.#early.delete(proposal);
-        resolve();
-      });
-      this.#pump();
-      if (this.#claims.has(proposal.effect)) this.#isEarly(proposal);
-    });
-  }
-
-  #pump(): void {
-    this.#stall.moved();
-    for (let next = this.#ends[0]; next !== undefined; next = this.#ends[0]) {
-      const claim = this.#claims.get(next);
-      if (!claim) break;
-      this.#ends.shift();
-      this.#claims.delete(next);
-      void this.#deliver(claim);
-    }
-    if (!this.replaying) {
-      void this.#deliver(() => {
-        this.#replayed.resolve(undefined);
-      });
-    }
+    return this.#replay.claim(proposal);
   }
 
   /** Waits until the journal has nothing more to say of this execution, nor of one beside it that has not begun. */
-  async live(proposal: Proposal): Promise<void> {
-    if (this.replaying || this.attempt.missingNode !== null) this.#isEarly(proposal);
-    await this.#replayed.promise;
-    await this.attempt.allBegun;
-    this.#early.delete(proposal);
-  }
-
-  #isEarly(proposal: Proposal): void {
-    this.#early.add(proposal);
-    this.#stall.start();
+  live(proposal: Proposal): Promise<void> {
+    return this.#replay.live(proposal);
   }
 
   /**
@@ -243,7 +153,7 @@ export class NodeExecution {
   record<T>(events: readonly NewEvent[], ended: T, options?: AppendOptions): Handed<T> {
     const { durable } = this.attempt.append(events, options);
     const handed = deferred<T>();
-    void this.#deliver(() => {
+    void this.#delivery.deliver(() => {
       handed.resolve(ended);
     });
     return { turn: handed.promise, durable };
@@ -251,7 +161,7 @@ export class NodeExecution {
 
   /** The call waits for somebody or something else. Never resolves: the run parks and comes back later. */
   wait(wait: Wait): Promise<never> {
-    this.#waits.set(wait.effect, wait);
+    this.#waits.add(wait);
     return this.hang();
   }
 
@@ -261,32 +171,12 @@ export class NodeExecution {
    */
   async waitUntil(wait: TimedWait): Promise<void> {
     if (wait.dueAt <= this.attempt.now()) return;
-    this.#waits.set(wait.effect, wait);
+    this.#waits.add(wait);
     this.#rest();
     this.#end();
-    await new Promise<void>((resolve) => {
-      let timer: NodeJS.Timeout | undefined;
-      const over = (): void => {
-        clearTimeout(timer);
-        if (timer) this.#timers.delete(timer);
-        this.#nudges.delete(over);
-        resolve();
-      };
-      const look = (): void => {
-        if (timer) this.#timers.delete(timer);
-        const leftMs = wait.dueAt - this.attempt.now();
-        if (leftMs <= 0) {
-          over();
-          return;
-        }
-        timer = setTimeout(look, Math.min(Math.ceil(leftMs), LONGEST_TIMER_MS));
-        this.#timers.add(timer);
-      };
-      if (wait.kind === "turn") this.#nudges.add(over);
-      if (!this.#abandoned) look();
-    });
+    await this.#waits.over(wait);
     if (this.#abandoned) await new Promise<never>(() => undefined);
-    this.#waits.delete(wait.effect);
+    this.#waits.drop(wait.effect);
     this.#busy++;
     this.#active++;
   }
@@ -295,9 +185,7 @@ export class NodeExecution {
   withdraw(effects: readonly string[]): Wait[] {
     return effects.flatMap((effect) => {
       this.#unwanted.add(effect);
-      const wait = this.#waits.get(effect);
-      this.#waits.delete(effect);
-      return wait ?? [];
+      return this.#waits.drop(effect) ?? [];
     });
   }
 
@@ -307,42 +195,23 @@ export class NodeExecution {
 
   /** Whoever waits for a turn asks for it now. */
   nudge(): void {
-    if (!this.#abandoned) for (const nudge of [...this.#nudges]) nudge();
+    this.#waits.nudge();
   }
 
   /** The node has failed and runs again at that time: nothing more of it is for this attempt. */
   tryAgain(dueAt: number): void {
-    this.#waits.clear();
-    this.#waits.set(this.key, { kind: "retry", effect: this.key, dueAt });
+    this.#waits.setOnly({ kind: "retry", effect: this.key, dueAt });
     this.abandon();
-  }
-
-  /** A call begins: its signal aborts when the node is cut off, or the attempt is. */
-  beginCall(): AbortController {
-    const controller = this.attempt.beginCall();
-    this.#calls.add(controller);
-    if (this.#cutOff) controller.abort();
-    return controller;
-  }
-
-  endCall(controller: AbortController): void {
-    this.#calls.delete(controller);
-    this.attempt.endCall(controller);
-  }
-
-  listenerFailed(error: unknown): void {
-    this.attempt.listenerFailed(error);
   }
 
   /** The node has taken too long: its calls are cut off, and whether they happened is to be found out. */
   cutOff(): void {
-    this.#cutOff = true;
-    for (const controller of this.#calls) controller.abort();
+    this.calls.cutOff();
   }
 
   /** True once calls may have failed for no other reason than that they were cut off. */
   get cut(): boolean {
-    return this.#cutOff || this.attempt.stopping;
+    return this.calls.isCutOff || this.attempt.stopping;
   }
 
   /** True while a call is under way, or is waited for. */
@@ -355,20 +224,6 @@ export class NodeExecution {
     this.#rest();
     this.#end();
     return new Promise<never>(() => undefined);
-  }
-
-  /** One turn of the event loop for each result, in order. An abandoned execution is given nothing more. */
-  #deliver(hand: () => void): Promise<void> {
-    this.#delivery = this.#delivery.then(
-      () =>
-        new Promise<void>((resolve) => {
-          setImmediate(() => {
-            if (!this.#abandoned) hand();
-            resolve();
-          });
-        }),
-    );
-    return this.#delivery;
   }
 
   /** Counts a call while it may touch the outside world or the journal. */
@@ -400,15 +255,11 @@ export class NodeExecution {
   #rested(): void {
     if (this.#undone) return;
     // Two turns: the body may ask for more with what it was just given.
-    void this.#turns(2).then(() => {
+    void this.#delivery.turns(2).then(() => {
       if (this.#undone) return;
-      if (this.waiting && this.#further === "pass" && !this.#isSoonDue()) this.abandon();
+      if (this.waiting && this.#further === "pass" && !this.#waits.soonOver) this.abandon();
       this.#release();
     });
-  }
-
-  async #turns(count: number): Promise<void> {
-    for (let i = 0; i < count; i++) await this.#deliver(() => undefined);
   }
 
   /** A graph begins to run inside this node. */
@@ -425,7 +276,7 @@ export class NodeExecution {
 
   /** The body has come to one of its recorded interrupts again. */
   reached(interrupt: string): void {
-    if (this.#unasked.delete(interrupt)) this.#pump();
+    this.#replay.asked(interrupt);
   }
 
   /** LangGraph's interrupt is thrown into the body now. */
@@ -445,16 +296,10 @@ export class NodeExecution {
   turnedAway(caught: () => Error): void {
     if (this.#interrupt !== "thrown") return;
     void this.drained()
-      .then(() => this.#turns(TURNS_TO_SURFACE))
+      .then(() => this.#delivery.turns(TURNS_TO_SURFACE))
       .then(() => {
         if (this.#interrupt === "thrown") this.fail(caught());
       });
-  }
-
-  /** True if something that the node waits for comes so soon that parking would not be worth its cost. */
-  #isSoonDue(): boolean {
-    const soon = this.attempt.now() + SOON_MS;
-    return [...this.#waits.values()].some((wait) => "dueAt" in wait && wait.dueAt <= soon);
   }
 
   #release(): void {
@@ -487,7 +332,7 @@ export class NodeExecution {
       const via = sleeps ? "timer" : "withdrawn";
       const data = { effect, outcome: { ok: false, error }, ms: 0, via } as const;
       this.attempt.append([{ type: "effect_finished", data }]);
-      this.#waits.delete(effect);
+      this.#waits.drop(effect);
     }
   }
 
@@ -500,9 +345,10 @@ export class NodeExecution {
   fail(error: Error): void {
     if (this.#abandoned) return;
     this.#abandoned = true;
+    this.#delivery.stop();
     this.silence();
-    this.#stall.stop();
-    for (const timer of this.#timers) clearTimeout(timer);
+    this.#replay.stop();
+    this.#waits.stop();
     this.#parked.reject(error);
     this.#release();
   }
@@ -525,7 +371,7 @@ export class NodeExecution {
   }
 
   #diverged(cause?: unknown): NonDeterminismError {
-    const recorded = this.#ends[0] ?? [...this.#unasked][0] ?? this.attempt.missingNode?.effect;
-    return divergence(this.attempt, { recorded, node: this.key, asked: [...this.#early].at(-1) ?? null, cause });
+    const { unclaimed, instead } = this.#replay;
+    return divergence(this.attempt, { recorded: unclaimed, node: this.key, asked: instead, cause });
   }
 }

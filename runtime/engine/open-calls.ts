@@ -1,6 +1,7 @@
 import { isRepeatable } from "../core/effects.ts";
 import type { JournalEvent, Proposal, Wait } from "../core/events.ts";
-import type { EffectRecord, RunRecord } from "../core/run-record.ts";
+import type { EffectRecord } from "../core/effect-record.ts";
+import type { RunRecord } from "../core/run-record.ts";
 import type { Attempt } from "./attempt.ts";
 import { CallNotMadeError } from "./errors.ts";
 import { endOf, investigate, type OpenCall, type OpenCallTool } from "./investigate.ts";

@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Message } from "../../agents/handles.ts";
 import type { Envelope } from "../core/bus.ts";
+import type { EffectRecord } from "../core/effect-record.ts";
 import type { EffectOutcome, NewEvent, Proposal, ReceivedMessage, Wait } from "../core/events.ts";
 import { isPlainObject, type JsonValue } from "../core/json.ts";
-import type { EffectRecord } from "../core/run-record.ts";
 import { topicMatches } from "../core/topics.ts";
 import type { Call, Ended } from "./call.ts";
 import { decode } from "./codec.ts";

@@ -3,8 +3,8 @@ import type { Claim } from "../core/journal.ts";
 import type { JournalEvent, NewEvent } from "../core/events.ts";
 import { forgetPast, keptOf, restoredRecord } from "../core/kept-record.ts";
 import { applyEvent, emptyRecord, type RunRecord } from "../core/run-record.ts";
-import type { AttemptServices } from "./attempt.ts";
-import { UnrecordableValueError } from "./errors.ts";
+import type { AttemptServices } from "./attempt-services.ts";
+import { RecordIncompleteError, UnrecordableValueError } from "./errors.ts";
 import { NotStorable } from "./graph-state.ts";
 import { recordableError } from "./recordable-error.ts";
 import { readSnapshot, snapshotText, type GraphPoint } from "./snapshot-text.ts";
@@ -24,13 +24,10 @@ export interface Opened {
  * Reads what an attempt has to know: from the newest snapshot on, or else everything.
  *
  * @param shape what the graph is like that is to go on; null where none is
- * @returns null if the journal does not reach as far as the run's row says
+ * @throws {@link RecordIncompleteError} if the journal does not reach as far as the run's row says: acting on a part
+ *   of the record could repeat what the rest of it did.
  */
-export async function openRecord(
-  claim: Claim,
-  services: AttemptServices,
-  shape: string | null,
-): Promise<Opened | null> {
+export async function openRecord(claim: Claim, services: AttemptServices, shape: string | null): Promise<Opened> {
   const { head } = claim;
   // A run with fewer events has none.
   if (shape !== null && head.seq > services.limits.snapshotEvery) {
@@ -46,7 +43,12 @@ export async function openRecord(
   }
   const last = events.at(-1);
   const [first] = events;
-  if (!first || last?.seq !== head.seq || last.hash !== head.hash || events.length !== head.seq) return null;
+  if (!first || last?.seq !== head.seq || last.hash !== head.hash || events.length !== head.seq) {
+    throw new RecordIncompleteError(
+      `The record of the run ${head.run} does not end where it should (event ${String(head.seq)}), so the run does not go on. "npx signalbox audit verify ${head.session}" names the first event that is wrong.`,
+      { details: { run: head.run, seq: head.seq } },
+    );
+  }
   return { record, from: null, snapshots: new SnapshotTaker(services, { first, tail, stored: false, shape }) };
 }
 

@@ -1,6 +1,9 @@
 import type { Proposal } from "../core/events.ts";
+import type { Turn } from "../core/turns.ts";
+import type { Attempt } from "./attempt.ts";
 import type { Call } from "./call.ts";
 import type { NodeExecution } from "./node-execution.ts";
+import { recordableError } from "./recordable-error.ts";
 
 /** The right to make one call now. */
 export interface HeldTurn {
@@ -50,14 +53,21 @@ async function turnFor(
   }
   // The run has been stopped meanwhile: nothing more is called.
   if (attempt.stopping) {
-    attempt.giveTurn(turn);
+    giveBack(attempt, turn);
     return execution.hang();
   }
   let held = true;
   return {
     give: () => {
-      if (held) attempt.giveTurn(turn);
+      if (held) giveBack(attempt, turn);
       held = false;
     },
   };
+}
+
+/** One that could not be given back ends by itself. */
+function giveBack(attempt: Attempt, turn: Turn): void {
+  attempt.turns.give(turn).catch((error: unknown) => {
+    attempt.tellTrouble("a turn was not given back", recordableError(error), { of: turn.of });
+  });
 }

@@ -1,6 +1,6 @@
+import type { EffectRecord } from "../core/effect-record.ts";
 import type { EffectOutcome, NewEvent, Proposal } from "../core/events.ts";
 import type { ViewWrite } from "../core/journal.ts";
-import type { EffectRecord } from "../core/run-record.ts";
 import type { Attempt } from "./attempt.ts";
 import type { Ended } from "./call.ts";
 import { AskWithdrawnError } from "./errors.ts";

@@ -1,15 +1,8 @@
+import type { CallOwner } from "./call-signals.ts";
 import { CallTimeoutError } from "./errors.ts";
 import { guardListeners } from "./guarded-signal.ts";
 import { LONGEST_TIMER_MS } from "./longest-timer.ts";
-import { currentPlace } from "./node-execution.ts";
-
-/** Whoever can cut a call off before its time. */
-export interface CallOwner {
-  beginCall(): AbortController;
-  endCall(controller: AbortController): void;
-  /** Something that listens for the abort has thrown. */
-  listenerFailed(error: unknown): void;
-}
+import { currentPlace } from "./place.ts";
 
 /**
  * Runs one call within its time. The signal aborts when the time is up, or when the attempt is over; a call

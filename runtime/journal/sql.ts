@@ -284,6 +284,7 @@ where r.run_id = $1 order by m.seq`;
 export const WITH_MAIL = `
 select run_id from runs where run_id = any($1::uuid[]) and mailbox_seq > mailbox_taken`;
 
+/** Something has come for a run: one that is parked wakes, and one that is under way does not park before it has looked. */
 const WOKEN = (kind: string): string => `
     mailbox_seq = mailbox_seq + 1,
     status = case when status = 'parked' or (status = 'quarantined' and ${kind} in ('cancel', 'release')) then 'ready'
@@ -291,12 +292,15 @@ const WOKEN = (kind: string): string => `
     ready_at = case when status in ('parked', 'quarantined') then clock_timestamp()
       else least(ready_at, clock_timestamp()) end`;
 
+/** The same, where what has come is nothing that ends a quarantine. */
+export const KNOCKED = WOKEN("''");
+
 /**
  * Tells a run that there is mail for it, and wakes it if it is parked. The mail itself lies in the outbox until the
  * run receives it. A run in quarantine is left alone.
  */
 export const KNOCK = `
-update runs set ${WOKEN("''")}
+update runs set ${KNOCKED}
 where run_id = $1 and status not in ('finished', 'failed', 'cancelled')
 returning agent, session_id`;
 

@@ -1,5 +1,6 @@
 import type { Database, Sql } from "../core/database.ts";
 import type { Turns } from "../core/turns.ts";
+import { KNOCKED } from "./sql.ts";
 
 /** Names the locks under which turns are counted; any constant will do. */
 const TURN_LOCK = 7_271_905;
@@ -77,9 +78,7 @@ with untold as materialized (
   update turns t set told = true from untold u where (t.of, t.run_id, t.effect) = (u.of, u.run_id, u.effect)
   returning t.run_id
 )
-update runs set mailbox_seq = mailbox_seq + 1,
-  status = case when status = 'parked' then 'ready' else status end,
-  ready_at = case when status = 'parked' then clock_timestamp() else least(ready_at, clock_timestamp()) end
+update runs set ${KNOCKED}
 where run_id in (select run_id from told) and status in ('parked', 'running')
 returning run_id, agent`;
 

@@ -10,7 +10,7 @@ import type { Database } from "../core/database.ts";
 import type { RunHead, Take } from "../core/journal.ts";
 import type { NatsAccess } from "../core/stack.ts";
 import { ruleSetSource, type SignalboxConfig } from "../config.ts";
-import { DEFAULT_LIMITS, type Limits } from "../engine/attempt.ts";
+import { DEFAULT_LIMITS, type Limits } from "../engine/attempt-services.ts";
 import { compileAgent, type CompiledAgent } from "../engine/compile-agent.ts";
 import type { HandleServices } from "../engine/handles.ts";
 import { Mailer } from "../engine/mailer.ts";

@@ -1,6 +1,7 @@
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
 import { defineAgent, defineTool, type AnyAgent, type AnyTool, type Handles } from "signalbox";
 import { z } from "zod";
+import type { JournalEvent } from "../../runtime/core/events.ts";
 
 const State = Annotation.Root({ input: Annotation<unknown>(), output: Annotation<unknown>() });
 
@@ -22,6 +23,13 @@ export function oneNode<T extends Tools>(
         .addEdge(START, "node")
         .addEdge("node", END),
   });
+}
+
+/** What a run of such an agent has ended with. */
+export function output(events: readonly JournalEvent[]): unknown {
+  const last = events.at(-1);
+  if (last?.type !== "run_finished") throw new Error(JSON.stringify(last?.data));
+  return (last.data.output as { output: unknown }).output;
 }
 
 /** Tools that note what was called. Each takes an `id` and gives it back. */

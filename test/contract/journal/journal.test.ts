@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { NewEvent } from "../../../runtime/core/events.ts";
-import type { ViewWrite } from "../../../runtime/core/journal.ts";
 import { verifyChain, type StoredEvent } from "../../../runtime/core/chain.ts";
 import { openConnection } from "../../../runtime/journal/database.ts";
 import { deliverIn } from "../../../runtime/journal/deliver.ts";
@@ -208,72 +207,6 @@ describe("leases", () => {
   });
 });
 
-describe("the mailbox", () => {
-  test("a message - arrives once, wakes a parked run, and is refused by an ended one", async () => {
-    const { head } = await claimed(one.journal);
-    expect(
-      await one.journal.append(head, [{ type: "run_parked", data: { waits: [] } }], { status: "parked" }).durable,
-    ).toBe("parked");
-    const message = { id: "m1", kind: "answer", data: { n: 1 } } as const;
-    const delivered = await Promise.all([two, one, two].map(({ journal }) => journal.deliver(head.run, message)));
-    expect(delivered.filter((result) => result.delivered)).toHaveLength(1);
-    const [claim] = await two.journal.claim([head.run], claimant("w2"));
-    if (!claim) throw new Error("The run was not woken.");
-    const mail = await two.journal.mailbox(head.run);
-    expect(mail.messages).toEqual([message]);
-    await two.journal.append(claim.head, [{ type: "run_finished", data: { output: null } }], {
-      status: "finished",
-      mailboxTaken: mail.upTo,
-    }).durable;
-    expect(await one.journal.deliver(head.run, { ...message, id: "m2" })).toEqual({ delivered: false, agent: null });
-    expect((await one.journal.mailbox(head.run)).messages).toEqual([]);
-  });
-
-  test("a message that comes exactly while the run parks - makes it ready instead", async () => {
-    const { head } = await claimed(one.journal);
-    const before = await one.journal.mailbox(head.run);
-    await two.journal.deliver(head.run, { id: "late", kind: "answer", data: null });
-    const status = await one.journal.append(head, [{ type: "run_parked", data: { waits: [] } }], {
-      status: "parked",
-      mailboxTaken: before.upTo,
-    }).durable;
-    expect(status).toBe("ready");
-    expect(await two.journal.claim([head.run], claimant("w2"))).toHaveLength(1);
-  });
-
-  test("messages and parks in any interleaving - lose no wake", async () => {
-    const { head } = await claimed(one.journal);
-    let current = head;
-    let taken = 0;
-    const sends = Array.from({ length: 40 }, (_, n) =>
-      two.journal.deliver(head.run, { id: `n${String(n)}`, kind: "answer", data: n }),
-    );
-    while (taken < 40) {
-      const mail = await one.journal.mailbox(current.run);
-      taken += mail.messages.length;
-      const status = await one.journal.append(current, [{ type: "run_parked", data: { waits: [] } }], {
-        status: "parked",
-        mailboxTaken: mail.upTo,
-      }).durable;
-      if (status === "parked" && taken < 40) {
-        await Promise.race(sends);
-        await expect
-          .poll(
-            async () =>
-              (await one.journal.claim([current.run], claimant("w1"))).map((claim) => (current = claim.head)).length,
-          )
-          .toBe(1);
-      } else if (status === "ready") {
-        const [claim] = await one.journal.claim([current.run], claimant("w1"));
-        if (!claim) throw new Error("A ready run could not be claimed.");
-        current = claim.head;
-      }
-    }
-    await Promise.all(sends);
-    expect(taken).toBe(40);
-  });
-});
-
 describe("trouble", () => {
   test("an input over 256 KiB - goes to blobs when the run is created, and comes back whole", async () => {
     const input = { big: "x".repeat(300_000) };
@@ -355,57 +288,5 @@ describe("trouble", () => {
     await listening.journal.append(head, [step(1)]).durable;
     await listening.journal.append(head, [step(2)]).durable;
     expect(await listening.journal.read(head.run)).toHaveLength(3);
-  });
-});
-
-describe("messages to other agents", () => {
-  test("that nobody received - are given to one sweeper at a time, and no hundred of them hides a newer one", async () => {
-    const [first, second] = [createHousekeeping(one.database), createHousekeeping(two.database)];
-    const { head } = await claimed(one.journal);
-    const ids = Array.from({ length: 150 }, () => randomUUID());
-    const messages = ids.map(
-      (id) =>
-        ({
-          view: "message_out",
-          message: { envelope: { id, to: "a", kind: "ask", from: "b", run: null }, worker: "w", signature: "" },
-        }) as unknown as ViewWrite,
-    );
-    await one.journal.append(head, [step(1)], { views: messages }).durable;
-    expect(await first.unreceivedMessages()).toEqual([]);
-    await one.database.query(
-      "update outbox set resend_at = clock_timestamp() - interval '1 second' where msg_id = any($1)",
-      [ids],
-    );
-    const given = (
-      await Promise.all([first.unreceivedMessages(), second.unreceivedMessages(), first.unreceivedMessages()])
-    ).flat();
-    expect(given.map(({ message }) => message.envelope.id).sort()).toEqual([...ids].sort());
-    expect(await first.unreceivedMessages()).toEqual([]);
-    for (const id of ids) await first.messageReceived(id);
-  });
-
-  test("that nobody ever takes - are sent more and more seldom", async () => {
-    const housekeeping = createHousekeeping(one.database);
-    const { head } = await claimed(one.journal);
-    const id = randomUUID();
-    const message = { envelope: { id, to: "a", kind: "ask", from: "b", run: null }, worker: "w", signature: "" };
-    await one.journal.append(head, [step(1)], { views: [{ view: "message_out", message } as unknown as ViewWrite] })
-      .durable;
-    const againAfter = async (age: string): Promise<number> => {
-      await one.database.query(
-        "update outbox set created_at = clock_timestamp() - $2::interval, resend_at = clock_timestamp() where msg_id = $1",
-        [id, age],
-      );
-      expect(await housekeeping.unreceivedMessages()).toHaveLength(1);
-      const [row] = await one.database.query<{ s: number }>(
-        "select round(extract(epoch from resend_at - clock_timestamp()))::int as s from outbox where msg_id = $1",
-        [id],
-      );
-      return row?.s ?? 0;
-    };
-    expect(await againAfter("1 second")).toBe(3);
-    expect(await againAfter("1 minute")).toBe(60);
-    expect(await againAfter("1 day")).toBe(600);
-    await housekeeping.messageReceived(id);
   });
 });

@@ -1,39 +1,23 @@
 import { connect } from "nats";
-import { CallRefusedError, defineConfig, type AnyAgent, type SignalboxConfig } from "signalbox";
+import { CallRefusedError, type AnyAgent } from "signalbox";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { deferred } from "../../../runtime/core/deferred.ts";
+import { startMessaging, type Messaging } from "../../support/messaging.ts";
 import { dataOf, oneNodeAgent } from "../../support/one-node-agent.ts";
-import { startTestPlatform, type TestPlatform } from "../../support/platform.ts";
+import type { TestPlatform } from "../../support/platform.ts";
 import { until } from "../../support/processes.ts";
-import { PERMIT_ALL, rulesFile } from "../../support/rules-file.ts";
 
 let platform: TestPlatform;
-let permitAll: URL;
+let config: Messaging["config"];
+let runsOf: Messaging["runsOf"];
 
 beforeAll(async () => {
-  platform = await startTestPlatform();
-  permitAll = await rulesFile(PERMIT_ALL);
+  ({ platform, config, runsOf } = await startMessaging());
 });
 afterAll(async () => {
   await platform[Symbol.asyncDispose]();
 });
-
-function config(...agents: AnyAgent[]): SignalboxConfig {
-  return defineConfig({ agents, rules: [permitAll] });
-}
-
-interface Row {
-  readonly run: string;
-  readonly status: string;
-}
-
-function runsOf(agent: string): Promise<Row[]> {
-  return platform.database.query(
-    "select run_id as run, status from runs where agent = $1 order by started_at, run_id",
-    [agent],
-  );
-}
 
 function deadLetters(agent: string): Promise<{ reason: string; detail: string; tries: number }[]> {
   return platform.database.query("select reason, detail, tries from dead_letters where agent = $1 order by died_at", [

@@ -1,35 +1,24 @@
-import { CallRefusedError, defineConfig, type AnyAgent, type Message, type SignalboxConfig } from "signalbox";
+import { CallRefusedError, type Message } from "signalbox";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { deferred } from "../../../runtime/core/deferred.ts";
+import { startMessaging, type Messaging } from "../../support/messaging.ts";
 import { dataOf, oneNodeAgent } from "../../support/one-node-agent.ts";
-import { startTestPlatform, type TestPlatform } from "../../support/platform.ts";
+import type { TestPlatform } from "../../support/platform.ts";
 import { until } from "../../support/processes.ts";
-import { PERMIT_ALL, rulesFile } from "../../support/rules-file.ts";
 
 const MESSAGES = 80;
 
 let platform: TestPlatform;
-let permitAll: URL;
+let config: Messaging["config"];
+let runsOf: Messaging["runsOf"];
 
 beforeAll(async () => {
-  platform = await startTestPlatform();
-  permitAll = await rulesFile(PERMIT_ALL);
+  ({ platform, config, runsOf } = await startMessaging());
 });
 afterAll(async () => {
   await platform[Symbol.asyncDispose]();
 });
-
-function config(...agents: AnyAgent[]): SignalboxConfig {
-  return defineConfig({ agents, rules: [permitAll] });
-}
-
-function runsOf(agent: string): Promise<{ run: string; status: string }[]> {
-  return platform.database.query(
-    "select run_id as run, status from runs where agent = $1 order by started_at, run_id",
-    [agent],
-  );
-}
 
 describe("a receiver that was away", () => {
   test("is brought what one run has sent it, all of it and in order, in a time that grows with its number", async () => {
@@ -48,7 +37,7 @@ describe("a receiver that was away", () => {
     );
     const all = config(away, sender);
     // A worker that has the sender's agent alone.
-    const senders = defineConfig({ agents: [sender, away], rules: [permitAll] });
+    const senders = config(sender, away);
     const gate = await platform.worker({ ...senders, agents: [sender] });
     await platform.reach(await platform.start(senders, "to-away", {}), "finished");
     await gate.close();

@@ -1,32 +1,20 @@
-import { defineConfig, type AnyAgent, type SignalboxConfig } from "signalbox";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { startMessaging, type Messaging } from "../../support/messaging.ts";
 import { dataOf, oneNodeAgent as oneNode } from "../../support/one-node-agent.ts";
-import { startTestPlatform, type TestPlatform } from "../../support/platform.ts";
+import type { TestPlatform } from "../../support/platform.ts";
 import { until } from "../../support/processes.ts";
-import { PERMIT_ALL, rulesFile } from "../../support/rules-file.ts";
 
 let platform: TestPlatform;
-let permitAll: URL;
+let config: Messaging["config"];
+let runsOf: Messaging["runsOf"];
 
 beforeAll(async () => {
-  platform = await startTestPlatform();
-  permitAll = await rulesFile(PERMIT_ALL);
+  ({ platform, config, runsOf } = await startMessaging());
 });
 afterAll(async () => {
   await platform[Symbol.asyncDispose]();
 });
-
-function config(...agents: AnyAgent[]): SignalboxConfig {
-  return defineConfig({ agents, rules: [permitAll] });
-}
-
-async function runsOf(agent: string): Promise<{ run: string; session: string; status: string }[]> {
-  return platform.database.query(
-    "select run_id as run, session_id as session, status from runs where agent = $1 order by started_at, run_id",
-    [agent],
-  );
-}
 
 describe("send", () => {
   test("without a key - starts a run in the same session that answers nobody", async () => {

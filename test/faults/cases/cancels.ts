@@ -32,10 +32,8 @@ export const cancels: readonly FaultCase[] = [
       patches: [
         {
           file: "runtime/engine/attempt.ts",
-          find: `    const open = await this.#open?.settle(this, toolOf);
-    if (open && open.length > 0) return this.#park(open);
-    const { by, reason, message } = stop.request;`,
-          replace: "    const { by, reason, message } = stop.request;",
+          find: "const open = await this.#open?.settle(",
+          replace: 'const open = ending.status === "cancelled" ? [] : await this.#open?.settle(',
         },
       ],
     },

@@ -10,8 +10,8 @@ const DATABASE_TIME: Guard = {
   shows: ["duplicated", "lost"],
   patches: [
     {
-      file: "runtime/engine/attempt.ts",
-      find: "return this.#claimedAt.epochMs + this.clock.monotonicMs() - this.#claimedAt.monotonicMs;",
+      file: "runtime/engine/held-lease.ts",
+      find: "return this.#claimedAt.epochMs + this.#clock.monotonicMs() - this.#claimedAt.monotonicMs;",
       replace: "return Date.now();",
     },
   ],

@@ -12,7 +12,7 @@ export const LEFT_BEHIND: Guard = {
   shows: ["stuck"],
   patches: [
     {
-      file: "runtime/engine/worker.ts",
+      file: "runtime/engine/sweeps.ts",
       find: "      await this.#freeLeftBehind();\n",
       replace: "",
     },

@@ -12,9 +12,9 @@ export const leases: readonly FaultCase[] = [
       shows: ["duplicated"],
       patches: [
         {
-          file: "runtime/engine/attempt.ts",
-          find: "if (this.clock.monotonicMs() < this.#deadlineMs) return;",
-          replace: "if (this.#deadlineMs > 0) return;",
+          file: "runtime/engine/held-lease.ts",
+          find: "return this.#clock.monotonicMs() >= this.#deadlineMs;",
+          replace: "return this.#deadlineMs <= 0;",
         },
       ],
     },
@@ -94,8 +94,8 @@ select b.run_id, m.run_id is not null as accepted`,
       shows: ["lost"],
       patches: [
         {
-          file: "runtime/engine/worker.ts",
-          find: "this.#renewing ??= this.#renewLeases().finally(",
+          file: "runtime/engine/leases.ts",
+          find: "this.#renewing ??= this.#renew().finally(",
           replace: "this.#renewing ??= this.#options.housekeeping.workerSeen(this.#options.worker).finally(",
         },
       ],

@@ -7,7 +7,7 @@ import { askedOrLate, gone } from "./kills.ts";
 const WOKEN_WHEN_DUE: Guard = {
   name: "waking what is due",
   shows: ["stuck"],
-  patches: [{ file: "runtime/engine/worker.ts", find: "      await housekeeping.wakeDueRuns();\n", replace: "" }],
+  patches: [{ file: "runtime/engine/sweeps.ts", find: "      await housekeeping.wakeDueRuns();\n", replace: "" }],
 };
 
 /** A run sleeps once, whoever looks at it: what it waits for is what it said first. */
@@ -37,9 +37,9 @@ export const times: readonly FaultCase[] = [
       shows: ["lost"],
       patches: [
         {
-          file: "runtime/engine/attempt.ts",
-          find: "    return setTimeout(() => {\n      this.#stopFor(",
-          replace: "    if (leftMs > 0) return undefined;\n    return setTimeout(() => {\n      this.#stopFor(",
+          file: "runtime/engine/deadline.ts",
+          find: "  return setTimeout(passed,",
+          replace: "  if (leftMs > 0) return undefined;\n  return setTimeout(passed,",
         },
       ],
     },
@@ -68,7 +68,7 @@ export const times: readonly FaultCase[] = [
       shows: ["stuck"],
       patches: [
         {
-          file: "runtime/engine/attempt.ts",
+          file: "runtime/engine/wake-at.ts",
           find: ", ...(deadline === undefined ? [] : [deadline])]",
           replace: "]",
         },

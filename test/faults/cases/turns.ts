@@ -67,7 +67,7 @@ export const turns: readonly FaultCase[] = [
       shows: ["duplicated"],
       patches: [
         {
-          file: "runtime/engine/worker.ts",
+          file: "runtime/engine/intake.ts",
           find: "agent.concurrency === undefined ? []",
           replace: "agent.concurrency !== 0 ? []",
         },

@@ -131,7 +131,7 @@ from runs r`,
       shows: ["stuck"],
       patches: [
         {
-          file: "runtime/engine/worker.ts",
+          file: "runtime/engine/sweeps.ts",
           find: "for (const { message, copy } of await housekeeping.unreceivedMessages()) mailer.sendCopy(message, copy);",
           replace: "await housekeeping.workerSeen(this.#options.worker);",
         },

@@ -219,7 +219,7 @@ describe("a tool of which only so many calls are under way at once", () => {
     const asked = vi.spyOn(engine.services.turns, "take");
     await expect.poll(() => asked.mock.calls.length, { timeout: 5_000 }).toBe(5);
     await engine.services.turns.give(other);
-    attempt.nudge();
+    attempt.nodes.nudge();
     await expect.poll(() => called).toEqual(["a"]);
     held.resolve(undefined);
     expect(await running).toBe("finished");

@@ -126,7 +126,9 @@ test("a worker with fewer slots than runs - takes no hint twice and does them al
   // Nobody waits with a hint in the hand: whoever has a slot finds the run in the database.
   await wake(more);
   gate.resolve(undefined);
-  await expect.poll(() => more.map((run) => journal.runs.get(run)?.status)).toEqual(more.map(() => "finished"));
+  await expect
+    .poll(() => more.map((run) => journal.runs.get(run)?.status), { timeout: 5_000 })
+    .toEqual(more.map(() => "finished"));
   expect(called.toSorted()).toEqual(["1", "2", "3", "undefined"]);
 });
 
