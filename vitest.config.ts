@@ -41,7 +41,7 @@ const projects = [
       ...workers,
       name: "e2e",
       include: ["test/e2e/**/*.test.ts"],
-      globalSetup: servers,
+      globalSetup: ["test/support/build.ts", ...servers],
       testTimeout: 120_000,
       hookTimeout: 120_000,
     },

@@ -1,8 +1,9 @@
 // Builds everything that the package ships into `dist`: compiled TypeScript, the files that the code
-// reads at run time, and the console's pages. A build that fails leaves the former `dist` alone.
+// reads at run time, and the console's pages. A build that fails leaves the former `dist` alone. With
+// `--if-stale` it builds only where `dist` is older than what it is made of.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { chmod, copyFile, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { chmod, copyFile, mkdir, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -18,17 +19,35 @@ const FOLDERS = ["agents", "tools", "runtime", "memory", "console/server"];
 const PAGES = path.join(root, "console/web");
 
 try {
-  await compile();
-  await assertPathsRewritten();
-  await copyAssets();
-  await buildPages();
-  await swap();
+  if (!process.argv.includes("--if-stale") || (await isStale())) {
+    await compile();
+    await assertPathsRewritten();
+    await copyAssets();
+    await buildPages();
+    await swap();
+  }
 } catch (error) {
   console.error(`signalbox: the build failed: ${error instanceof Error ? error.message : String(error)}`);
   process.exitCode = 1;
 } finally {
   await rm(next, { recursive: true, force: true });
   await rm(former, { recursive: true, force: true });
+}
+
+/** Of folders, too: one changes when a file is taken out of it. */
+async function isStale() {
+  const built = await stat(path.join(dist, "runtime/cli/main.js")).catch(() => null);
+  if (built === null) return true;
+  const inFolders = await Promise.all(
+    [...FOLDERS, "console/web"].map(async (folder) =>
+      (await readdir(path.join(root, folder), { recursive: true }))
+        .filter((name) => !name.split(path.sep).includes("node_modules"))
+        .map((name) => path.join(folder, name)),
+    ),
+  );
+  const made = [...inFolders.flat(), "package.json", "tsconfig.json", "tsconfig.build.json"];
+  const times = await Promise.all(made.map(async (name) => (await stat(path.join(root, name))).mtimeMs));
+  return times.some((time) => time > built.mtimeMs);
 }
 
 async function compile() {

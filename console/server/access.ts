@@ -53,6 +53,7 @@ export const ROUTE_NEEDS: Readonly<Record<string, Need>> = {
   "POST /api/dead-letters/:id/drop": START,
   "GET /api/quarantined-messages": READ,
   "POST /api/quarantined-messages/:id/dismiss": START,
+  "POST /api/listeners/:agent/forget": START,
   "GET /api/agents": READ,
   "GET /api/health": READ,
   // The pages themselves: they hold nothing that is secret, and the sign-in page is one of them.

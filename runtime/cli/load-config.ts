@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { register } from "tsx/esm/api";
 import { ConfigInvalidError, type SignalboxConfig } from "../config.ts";
@@ -35,7 +35,10 @@ export function findConfig(named: string | undefined): string {
  */
 export async function loadConfig(path: string): Promise<SignalboxConfig> {
   // From source, tsx is there already.
-  const unregister = process.execArgv.some((flag) => flag.includes("tsx")) ? undefined : register();
+  const fromSource = process.execArgv.some((flag) => flag.includes("tsx"));
+  // What every configuration imports: hundreds of files, each of which takes several times as long once tsx looks at it.
+  if (!fromSource) await Promise.all([import("../index.ts"), import("@langchain/langgraph"), import("zod")]);
+  const unregister = fromSource ? undefined : register();
   try {
     const module = (await import(pathToFileURL(path).href)) as { default?: SignalboxConfig };
     if (!module.default || !Array.isArray(module.default.agents)) {
@@ -49,9 +52,31 @@ export async function loadConfig(path: string): Promise<SignalboxConfig> {
     return module.default;
   } catch (error) {
     if (error instanceof SignalboxError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = isTakenForCommonJs(path)
+      ? 'its package.json does not say that the folder holds ES modules. Say so with "npm pkg set type=module", or end its name in ".mts".'
+      : error instanceof Error
+        ? error.message
+        : String(error);
     throw new ConfigInvalidError(`${path} could not be loaded: ${why}`, { details: { path }, cause: error });
   } finally {
     await unregister?.();
   }
+}
+
+/** Node decides by the nearest package.json; as CommonJS a configuration cannot import what it needs. */
+function isTakenForCommonJs(path: string): boolean {
+  return path.endsWith(".ts") && typeOfPackage(dirname(path)) !== "module";
+}
+
+function typeOfPackage(folder: string): unknown {
+  const file = join(folder, "package.json");
+  if (existsSync(file)) {
+    try {
+      return (JSON.parse(readFileSync(file, "utf8")) as { type?: unknown }).type;
+    } catch {
+      // What is wrong there, Node's own error says.
+      return "module";
+    }
+  }
+  return dirname(folder) === folder ? undefined : typeOfPackage(dirname(folder));
 }

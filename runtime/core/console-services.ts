@@ -120,6 +120,8 @@ export interface ConsoleServices {
   queues(): Promise<readonly QueueView[]>;
   /** The agents that listen to topics. */
   listListeners(): Promise<readonly ListenerView[]>;
+  /** Publishes nothing to it any more. Throws `NotFoundError`, `ForbiddenError`, `ConflictError` if a worker has it. */
+  forgetListener(by: Principal, agent: string, reason: string): Promise<void>;
   /**
    * Publishes from outside. Throws `InvalidInputError` for what no message can carry, `ConflictError` if something
    * else was published under the same id, an error with the code `QUEUE_FULL` if as much waits for a receiver as may:

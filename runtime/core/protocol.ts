@@ -34,6 +34,7 @@ import { verdictSchema } from "./verdict.ts";
  * | `POST /api/runs/:id/restart` | `reasonBody` | the new `SessionSummary`, 201; 409 if the run goes on by itself |
  * | `GET /api/queues` | | `{ queues: QueueView[] }` |
  * | `GET /api/topics` | | `{ listeners: ListenerView[] }` |
+ * | `POST /api/listeners/:agent/forget` | `reasonBody` | 204; 404 if it listens to nothing, 409 if a worker has it |
  * | `POST /api/topics/:topic` | `publishBody` | `Published`, 201; 200 if it had been published under its id before; 429 if a receiver's queue is full |
  * | `GET /api/dead-letters` | `deadLettersQuery` | `DeadLettersPage`, oldest first |
  * | `GET /api/dead-letters/:id` | | `DeadLetterDetails` |

@@ -55,14 +55,15 @@ export function createMessages({ database, clock, budget }: MessagesOptions): Me
       for (const { agent, topics, queue } of listeners) {
         await database.query(
           `insert into listeners (agent, topics, queue) values ($1, $2, $3)
-           on conflict (agent) do update set topics = excluded.topics, queue = excluded.queue, seen_at = clock_timestamp()`,
+           on conflict (agent) do update set topics = excluded.topics, queue = excluded.queue, seen_at = clock_timestamp(),
+             forgotten_at = null, forgotten_by = null, forgotten_reason = null`,
           [agent, topics, queue],
         );
       }
     },
     async listenersOf(topic) {
       const rows = await database.query<{ agent: string; topics: string[] }>(
-        "select agent, topics from listeners where seen_at > clock_timestamp() - interval '7 days' order by agent",
+        "select agent, topics from listening order by agent",
         [],
         "listeners",
       );

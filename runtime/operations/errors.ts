@@ -30,6 +30,11 @@ export class AlreadyDismissedError extends ConflictError {
   static override readonly code = "ALREADY_DISMISSED";
 }
 
+/** A worker has the agent, and says that it listens. */
+export class ListenerThereError extends ConflictError {
+  static override readonly code = "LISTENER_THERE";
+}
+
 /** As much waits for an agent as may: whoever sends it more has to wait. */
 export class QueueFullError extends SignalboxError {
   static override readonly code = "QUEUE_FULL";

@@ -13,7 +13,7 @@ import { ENDED_STATUSES } from "../core/events.ts";
 import { actorOf } from "../core/people.ts";
 import { deliverIn } from "../journal/deliver.ts";
 import { deadLetterDetails, dropDeadLetter, listDeadLetters, redriveDeadLetter } from "../operations/dead-letters.ts";
-import { listListeners } from "../operations/listeners.ts";
+import { forgetListener, listListeners } from "../operations/listeners.ts";
 import { dismissQuarantinedMessage, listQuarantinedMessages } from "../operations/quarantined-messages.ts";
 import { queues } from "../operations/queues.ts";
 import { assertRestartable, cancelRun, listRuns, releaseRun, runView } from "../operations/runs.ts";
@@ -97,6 +97,7 @@ export function createServices(context: ServicesContext): ConsoleServices {
     },
     queues: () => queues(database),
     listListeners: () => listListeners(database),
+    forgetListener: (by, agent, reason) => forgetListener(database, by, { agent, reason }),
     async publish(by, topic, { body, key, id, labels }) {
       publisher ??= openPublisher(database).catch((error: unknown) => {
         // The next one tries again.

@@ -15,6 +15,8 @@ export interface DevOptions {
   readonly configPath: string;
   /** The CLI's own script, for the worker processes. */
   readonly main: string;
+  /** What Node is told for those; by default the same as this process. */
+  readonly nodeArgs?: readonly string[];
   readonly dataDir: string;
   readonly databaseUrl?: string | undefined;
   readonly natsUrl?: string | undefined;
@@ -74,6 +76,7 @@ export async function startDev(options: DevOptions): Promise<Dev> {
       Array.from({ length: options.workers }, () =>
         startWorkerChild({
           main: options.main,
+          nodeArgs: options.nodeArgs,
           configPath: options.configPath,
           dataDir: options.dataDir,
           args: options.workerArgs ?? [],

@@ -10,6 +10,8 @@ export const WASM_FLAG = "--no-turbo-inline-js-wasm-calls";
 export interface WorkerChildOptions {
   /** The CLI's own script. */
   readonly main: string;
+  /** What Node is told; by default the same as this process. */
+  readonly nodeArgs?: readonly string[] | undefined;
   readonly configPath: string;
   readonly dataDir: string;
   /** More options of `signalbox worker`. */
@@ -61,7 +63,8 @@ export async function startWorkerChild(options: WorkerChildOptions): Promise<Wor
 
   const launch = (): void => {
     const startedAt = performance.now();
-    const flags = process.execArgv.includes(WASM_FLAG) ? process.execArgv : [...process.execArgv, WASM_FLAG];
+    const given = options.nodeArgs ?? process.execArgv;
+    const flags = given.includes(WASM_FLAG) ? given : [...given, WASM_FLAG];
     const started = spawn(
       process.execPath,
       [

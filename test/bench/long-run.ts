@@ -2,21 +2,24 @@
  * How long a run of many supersteps takes to wake in a fresh process: `npm run bench:long -- [--supersteps N] [--json]`.
  * A run makes so many supersteps, each with a recorded call and 100 bytes for an append channel, on a Postgres of the
  * benchmark's own, and parks before a payment. Then a new process takes it up, with its snapshot and with all
- * snapshots deleted, and the time is taken from the claim until the node that waits runs again. The last line is
- * `{supersteps, events, wakeMs, wakeWithoutMs, processMs, eventsRead, nodesRun, bytesAt50, bytesAtEnd, eventsTableBytes,
+ * snapshots deleted, and the time is taken from the claim until the node that waits runs again; and so does a worker as
+ * it is shipped, of which the time is taken from the start of its process (`workerMs`). The last line is
+ * `{supersteps, events, wakeMs, wakeWithoutMs, workerMs, workerWithoutMs, eventsRead, nodesRun, bytesAt50, bytesAtEnd, eventsTableBytes,
  * snapshotsTableBytes, stepMs, stepWithoutMs}`; `nodesRun` is one where the fast-forward runs no node again.
  */
-import { fork } from "node:child_process";
+import { fork, spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Attempt } from "../../runtime/engine/attempt.ts";
 import { createSnapshots } from "../../runtime/journal/snapshots.ts";
 import { administer, withDatabase } from "../support/administer.ts";
 import { TestEngine } from "../support/engine.ts";
+import { MAIN } from "../support/cli.ts";
 import { claimant, openJournal } from "../support/journal.ts";
 import { bytesPerSuperstep, holdThePayment, longAgent } from "../support/long-run.ts";
-import { startTestServers } from "../support/servers.ts";
+import { startTestServers, urlOfNats, type TestServers } from "../support/servers.ts";
 
 const { values } = parseArgs({
   options: {
@@ -31,8 +34,6 @@ const supersteps = Number(values.supersteps);
 
 interface Woken {
   readonly wakeMs: number;
-  /** From the process's start. */
-  readonly processMs: number;
   readonly eventsRead: number;
   readonly nodesRun: number;
 }
@@ -73,15 +74,13 @@ async function wake(run: string, url: string): Promise<Woken> {
       ranMs = performance.now();
     }),
   );
-  // As a message would.
-  await database.query("update runs set status = 'ready', ready_at = clock_timestamp() where run_id = $1", [run]);
   const startedMs = performance.now();
   const [claim] = await journal.claim([run], { ...claimant("wake"), versions: new Map([["long", "1"]]) });
   if (!claim) throw new Error("The run cannot be claimed.");
   const attempt = await Attempt.open(claim, engine.services, compiled);
   const status = await attempt.run(compiled);
   if (status !== "parked") throw new Error(`The run is ${status}, not parked.`);
-  return { wakeMs: ranMs - startedMs, processMs: ranMs, eventsRead, nodesRun };
+  return { wakeMs: ranMs - startedMs, eventsRead, nodesRun };
 }
 
 async function inFreshProcess(run: string, url: string): Promise<Woken> {
@@ -93,6 +92,29 @@ async function inFreshProcess(run: string, url: string): Promise<Woken> {
   await exited;
   if (!message) throw new Error("The process that was to wake the run ended early.");
   return message[0] as Woken;
+}
+
+/** Milliseconds from the start of a worker's process until the node that waits runs in it. */
+async function inWorker(url: string, { nats }: TestServers["context"]): Promise<number> {
+  const startedMs = performance.now();
+  const config = fileURLToPath(new URL("../support/long-project.ts", import.meta.url));
+  const worker = spawn(process.execPath, [MAIN, "worker", "--config", config], {
+    env: {
+      PATH: process.env["PATH"],
+      DATABASE_URL: url,
+      NATS_URL: urlOfNats(nats.worker),
+      LONG_SUPERSTEPS: String(supersteps),
+      LOG_LEVEL: "warn",
+    },
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  const exited = once(worker, "exit");
+  const message = await Promise.race([once(worker, "message"), exited.then(() => null)]);
+  const ms = performance.now() - startedMs;
+  if (!message) throw new Error("The worker ended early.");
+  worker.kill();
+  await exited;
+  return ms;
 }
 
 async function bench(): Promise<void> {
@@ -128,15 +150,26 @@ async function bench(): Promise<void> {
     const after = await sizes();
     const events = await journal.read(run);
     const bytes = bytesPerSuperstep(events);
+    // As a message would.
+    const rouse = async (): Promise<void> => {
+      await database.query("update runs set status = 'ready', ready_at = clock_timestamp() where run_id = $1", [run]);
+    };
+    await rouse();
     const withSnapshot = await inFreshProcess(run, url);
+    await rouse();
+    const workerMs = await inWorker(url, servers.context);
     await database.query("delete from snapshots");
+    await rouse();
     const withoutSnapshot = await inFreshProcess(run, url);
+    await rouse();
+    const workerWithoutMs = await inWorker(url, servers.context);
     const report = {
       supersteps,
       events: events.length,
       wakeMs: round(withSnapshot.wakeMs),
       wakeWithoutMs: round(withoutSnapshot.wakeMs),
-      processMs: round(withSnapshot.processMs),
+      workerMs: round(workerMs),
+      workerWithoutMs: round(workerWithoutMs),
       eventsRead: withSnapshot.eventsRead,
       nodesRun: withSnapshot.nodesRun,
       bytesAt50: mean(bytes.slice(50, 60)),

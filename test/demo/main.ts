@@ -43,7 +43,9 @@ try {
   await using dev = await startDev({
     config,
     configPath: fileURLToPath(new URL("../../signalbox.config.ts", import.meta.url)),
-    main: fileURLToPath(new URL("../../runtime/cli/main.ts", import.meta.url)),
+    // As it is shipped: it starts in a third of the time, and is what is to be proven.
+    main: fileURLToPath(new URL("../../dist/runtime/cli/main.js", import.meta.url)),
+    nodeArgs: [],
     dataDir,
     port: 0,
     workers: 3,

@@ -1,6 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -17,6 +17,7 @@ let servers: Record<string, string>;
 
 beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "signalbox-cli-"));
+  await writeFile(join(folder, "package.json"), '{"type": "module"}');
   platform = await startTestPlatform();
   servers = { DATABASE_URL: platform.databaseUrl, NATS_URL: platform.nats.url };
 });
@@ -42,7 +43,7 @@ describe("bad input", () => {
     const path = join(folder, "wrong.config.ts");
     await writeFile(path, 'export default { agents: "all of them" };');
     expectMistake(await signalbox(["--config", path, "rules", "check"]), "CONFIG_INVALID", "wrong.config.ts");
-    const surface = fileURLToPath(new URL("../../runtime/index.ts", import.meta.url));
+    const surface = fileURLToPath(new URL("../../dist/runtime/index.js", import.meta.url));
     await writeFile(
       path,
       `import { defineConfig } from ${JSON.stringify(surface)};\nexport default defineConfig({ agents: [{ name: "x" }] as never });`,
@@ -54,6 +55,15 @@ describe("bad input", () => {
     );
     await writeFile(path, "export default {");
     expectMistake(await signalbox(["--config", path, "rules", "check"]), "CONFIG_INVALID", "could not be loaded");
+  });
+
+  test("a folder of CommonJS - is told how to say that it holds ES modules", async () => {
+    const commonJs = join(folder, "commonjs");
+    await mkdir(commonJs);
+    await writeFile(join(commonJs, "package.json"), '{"name": "mine"}');
+    const path = join(commonJs, "signalbox.config.ts");
+    await writeFile(path, "import.meta.resolve('signalbox'); export default {};");
+    expectMistake(await signalbox(["rules", "check"], { cwd: commonJs }), "CONFIG_INVALID", "npm pkg set type=module");
   });
 
   test("an unknown agent - is answered with the known ones", async () => {
@@ -137,7 +147,7 @@ describe("a worker", () => {
   test("whose tool leaves a rejected promise unwatched - lives on and finishes the run", async () => {
     const config = fileURLToPath(new URL("../support/stray-project.ts", import.meta.url));
     const env = { ...process.env, ...servers, LOG_LEVEL: "silent" };
-    const worker = spawnSupport("../../runtime/cli/main.ts", ["worker", "--config", config], { env });
+    const worker = spawnSupport("../../dist/runtime/cli/main.js", ["worker", "--config", config], { env });
     try {
       const started = await signalbox(["--json", "--config", config, "run", "stray", "--input", "-", "--watch"], {
         env: servers,

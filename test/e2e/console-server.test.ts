@@ -61,8 +61,9 @@ async function use(route: string, caller: Caller | null): Promise<HttpAnswer> {
     "POST /api/dead-letters/:id/redrive": { reason: "The agent is mended." },
     "POST /api/dead-letters/:id/drop": { reason: "Nobody wants it." },
     "POST /api/quarantined-messages/:id/dismiss": { reason: "A probe." },
+    "POST /api/listeners/:agent/forget": { reason: "It was retired." },
   };
-  return ask(served.url + pattern.replace(":id", id).replace(":topic", "orders.returned").replace("*", "") + query, {
+  return ask(served.url + pattern.replace(":id", id).replace(":topic", "orders.returned").replace(":agent", "refunds").replace("*", "") + query, {
     method,
     body: bodies[route],
     ...(caller ? { headers: { authorization: `Bearer ${caller.token}` } } : {}),

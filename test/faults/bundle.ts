@@ -37,10 +37,13 @@ const kept = path.join(__dirname, "bundle.cache");
 const source = "(function (exports, require, module, __filename, __dirname) {" + fs.readFileSync(file, "utf8") + "\\n})";
 const cachedData = fs.existsSync(kept) ? fs.readFileSync(kept) : undefined;
 const script = new vm.Script(source, { filename: file, cachedData });
-if (script.cachedDataRejected) console.error("compiled code was rejected");
+if (script.cachedDataRejected) throw new Error("The compiled code was rejected: was it kept under other flags?");
 const flags = (on) => {
   v8.setFlagsFromString(on ? "--no-turbo-inline-js-wasm-calls" : "--turbo-inline-js-wasm-calls");
-  v8.setFlagsFromString(on ? "--liftoff-only" : "--no-liftoff-only");
+  // It takes the other two with it, and does not give them back.
+  for (const flag of on ? ["--liftoff-only"] : ["--no-liftoff-only", "--wasm-tier-up", "--wasm-dynamic-tiering"]) {
+    v8.setFlagsFromString(flag);
+  }
 };
 const load = (id) => {
   if (id.startsWith("@cedar-policy/")) flags(true);

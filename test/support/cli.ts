@@ -1,11 +1,8 @@
 import { execFile } from "node:child_process";
-import { createRequire } from "node:module";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { fileURLToPath } from "node:url";
 
-const MAIN = fileURLToPath(new URL("../../runtime/cli/main.ts", import.meta.url));
-// By its path, because a test may run the CLI in a folder that has no packages.
-const TSX = pathToFileURL(createRequire(import.meta.url).resolve("tsx")).href;
-const FLAGS = ["--conditions=signalbox-source", "--import", TSX, "--no-turbo-inline-js-wasm-calls"];
+/** The CLI as it is shipped, built from the source as it is now: see `build.ts`. */
+export const MAIN = fileURLToPath(new URL("../../dist/runtime/cli/main.js", import.meta.url));
 
 export interface CliResult {
   readonly code: number;
@@ -20,13 +17,13 @@ export interface CliOptions {
   readonly input?: string;
 }
 
-/** Runs the CLI from source, as its own process, with nothing of this test run's environment but PATH. */
+/** Runs the CLI as its own process, with nothing of this test run's environment but PATH. */
 export function signalbox(args: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const { PATH = "", HOME = "" } = process.env;
   return new Promise((resolve) => {
     const child = execFile(
       process.execPath,
-      [...FLAGS, MAIN, ...args],
+      [MAIN, ...args],
       {
         cwd: options.cwd ?? fileURLToPath(new URL("../../", import.meta.url)),
         env: { PATH, HOME, NO_COLOR: "1", ...options.env },

@@ -29,6 +29,8 @@ export function longAgent(supersteps: number, ran: (node: Ran) => void = () => u
   const pay = defineTool({ name: "pay", effect: "irreversible", input: io, output: io, run: (input) => input });
   return defineAgent({
     name: "long",
+    // Several processes run it.
+    version: "1",
     state: State,
     tools: { read, pay },
     graph: ({ tools }) =>

@@ -7,6 +7,7 @@ import type { DeadLetterDetails, ListenerView, QuarantinedMessageView } from "..
 type MailServices = Pick<
   ConsoleServices,
   | "listListeners"
+  | "forgetListener"
   | "publish"
   | "listDeadLetters"
   | "getDeadLetter"
@@ -18,7 +19,7 @@ type MailServices = Pick<
 
 /** What the console's services say of messages, over plain lists. */
 export abstract class MemoryMail implements MailServices {
-  readonly listeners: ListenerView[] = [{ agent: "refunds", topics: ["orders.>"], queue: 1000 }];
+  listeners: readonly ListenerView[] = [{ agent: "refunds", topics: ["orders.>"], queue: 1000 }];
   readonly deadLetters = new Map<string, DeadLetterDetails>();
   readonly quarantined = new Map<string, QuarantinedMessageView>();
 
@@ -71,6 +72,11 @@ export abstract class MemoryMail implements MailServices {
   }
 
   listListeners: MailServices["listListeners"] = () => this.read(() => [...this.listeners]);
+
+  forgetListener: MailServices["forgetListener"] = (_by, agent) =>
+    this.read(() => {
+      this.listeners = this.listeners.filter((listener) => listener.agent !== agent);
+    });
 
   publish: MailServices["publish"] = () =>
     this.read(() => ({ published: { receivers: ["refunds"], messages: [randomUUID()] }, created: true }));

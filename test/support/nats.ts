@@ -8,6 +8,7 @@ import type { NatsAccess } from "../../runtime/core/stack.ts";
 import { greet } from "../../runtime/stack/named-nats.ts";
 import { freePort } from "../../runtime/stack/probe.ts";
 import { serverUser } from "../../runtime/stack/server-user.ts";
+import { urlOfNats } from "./servers.ts";
 
 /** How to reach the run's NATS as a worker and as a console. All tests share it: use names of your own. */
 export function testNats(): { readonly worker: NatsAccess; readonly console: NatsAccess } {
@@ -16,11 +17,7 @@ export function testNats(): { readonly worker: NatsAccess; readonly console: Nat
 
 /** The worker's access as a URL with user and password, for what takes NATS_URL. */
 export function testNatsUrl(): string {
-  const { servers, user, password } = testNats().worker;
-  const url = new URL(servers[0] ?? "");
-  if (user !== undefined) url.username = user;
-  if (password !== undefined) url.password = password;
-  return url.href;
+  return urlOfNats(testNats().worker);
 }
 
 /** A nats-server with JetStream of one test's own, to be stopped, killed, wiped and started again. */

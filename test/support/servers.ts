@@ -65,3 +65,11 @@ async function dropAll(url: string, template: string): Promise<void> {
   );
   for (const { name } of made) await administer(url, `drop database if exists ${name} with (force)`);
 }
+
+/** The access to a server as a URL with user and password, for what takes NATS_URL. */
+export function urlOfNats({ servers, user, password }: NatsAccess): string {
+  const url = new URL(servers[0] ?? "");
+  if (user !== undefined) url.username = user;
+  if (password !== undefined) url.password = password;
+  return url.href;
+}

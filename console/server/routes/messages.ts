@@ -8,10 +8,18 @@ import { identityOf } from "../security.ts";
 import { idParams } from "./sessions.ts";
 
 const topicParams = z.object({ topic: z.string() });
+const agentParams = z.object({ agent: z.string() });
 
 /** Messages: what is published from outside, what came to nothing, and what was not believed. */
 export function addMessageRoutes(app: FastifyInstance, services: ConsoleServices): void {
   app.get("/api/topics", async () => ({ listeners: await services.listListeners() }));
+
+  app.post("/api/listeners/:agent/forget", async (request, reply) => {
+    const { agent } = parse(agentParams, request.params, "path");
+    const { reason } = parse(reasonBody, request.body, "request");
+    await services.forgetListener(identityOf(request), agent, reason);
+    return reply.code(204).send();
+  });
 
   app.post("/api/topics/:topic", async (request, reply) => {
     const { topic } = parse(topicParams, request.params, "path");

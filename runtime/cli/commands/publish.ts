@@ -45,8 +45,9 @@ export function addPublishCommands(program: Command): void {
         });
       },
     );
-  program
-    .command("topics")
+  const topics = program.command("topics").description("who listens to what");
+  topics
+    .command("ls", { isDefault: true })
     .description("which agent listens to which topics")
     .action(async (_options: unknown, command: Command) => {
       const global = globalOptions(command);
@@ -60,6 +61,17 @@ export function addPublishCommands(program: Command): void {
               listeners.flatMap(({ agent, topics }) => topics.map((topic) => [agent, topic])),
             ),
       );
+    });
+  topics
+    .command("forget")
+    .description("publish nothing more to an agent that will not come back")
+    .argument("<agent>", "the name of an agent that no worker has")
+    .requiredOption("--reason <text>", "why, for the record")
+    .action(async (agent: string, { reason }: { reason: string }, command: Command) => {
+      const global = globalOptions(command);
+      await using session = await connect(global);
+      await session.services.forgetListener(await signedIn(session.people), agent, reason);
+      print(global.json, { agent }, () => `Nothing is published to ${agent} any more, unless a worker has it again.`);
     });
 }
 

@@ -113,3 +113,14 @@ test("messages quarantine - shows hostile text so that a terminal does nothing w
   expect((await cli(...dismiss)).stdout).toContain("Dismissed.");
   expect((await cli(...dismiss)).stderr).toContain("[ALREADY_DISMISSED]");
 });
+
+test("topics forget - is refused while a worker has the agent", async () => {
+  const forget = ["topics", "forget", "counts", "--reason", "Retired."];
+  expect((await cli(...forget)).stderr).toContain("[LISTENER_THERE]");
+  await platform.database.query("insert into listeners (agent, topics, queue) values ('gone', '{numbers.>}', 10)");
+  expect((await cli("topics")).stdout).toContain("gone");
+  expect((await cli("topics", "forget", "gone", "--reason", "Retired.")).stdout).toContain(
+    "Nothing is published to gone",
+  );
+  expect((await cli("topics", "ls")).stdout).not.toContain("gone");
+});

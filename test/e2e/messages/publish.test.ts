@@ -220,3 +220,35 @@ describe("publishing from outside", () => {
     expect(queues.find(({ agent }) => agent === "pairs")).toMatchObject({ messages: 1, limit: 1000, versions: [] });
   });
 });
+
+describe("a listener that will not come back", () => {
+  test("is forgotten - holds up nobody any more, until a worker has it again", async () => {
+    const retired = agentWith("retired", () => Promise.resolve({}), { on: "retired.>", queue: 1 });
+    const other = agentWith("other", () => Promise.resolve({}), { on: "retired.>" });
+    const both = defineConfig({ agents: [retired, other], rules: [await rulesFile(PERMIT_ALL)] });
+    const worker = await platform.worker(both);
+    const vera = await served.caller("vera", ["viewer"]);
+    const forget = (by: Caller, agent = "retired") => by.post(`/api/listeners/${agent}/forget`, { reason: "Retired." });
+
+    const there = await forget(olga);
+    expect([there.status, codeOf(there)]).toEqual([409, "LISTENER_THERE"]);
+    await worker.close();
+    await platform.database.query("update workers set seen_at = seen_at - interval '1 hour'");
+    await published(gateway, "retired.a", { body: 1 });
+    expect((await gateway.post("/api/topics/retired.a", { body: 2 })).status).toBe(429);
+
+    expect((await forget(vera)).status).toBe(403);
+    expect((await forget(olga)).status).toBe(204);
+    expect(await published(gateway, "retired.a", { body: 2 })).toMatchObject({ status: 201, receivers: ["other"] });
+    expect((await forget(olga)).status).toBe(404);
+    expect((await forget(olga, "witness")).status).toBe(404);
+    const [row] = await platform.database.query(
+      "select forgotten_by, forgotten_reason from listeners where agent = $1",
+      ["retired"],
+    );
+    expect(row).toEqual({ forgotten_by: "olga", forgotten_reason: "Retired." });
+
+    await (await platform.worker(both)).close();
+    expect((await gateway.get("/api/topics")).text).toContain("retired");
+  });
+});

@@ -83,7 +83,8 @@ export const cancels: readonly FaultCase[] = [
       const dies = scene.random.next() < 0.4;
       const asked = await askedOrLate(scene, run, { call, release }, async () => {
         await scene.cancel(run);
-        if (dies) await scene.killCaller(call);
+        // Whoever takes over a run that is not told yet asks the bank as well, and goes on.
+        if (dies) await told(scene, child).then(() => scene.killCaller(call));
         else await scene.meet();
       });
       if (!asked) scene.terms.ends = LATE;
