@@ -30,7 +30,7 @@ describe("a graph that cannot be built", () => {
       /prices is not defined/,
     ],
   ])("because it %s - is a mistake of that agent, told by its name", (_what, graph, says) => {
-    const agent = defineAgent({ name: "billing", state: State, graph: graph as never });
+    const agent = defineAgent({ name: "billing", state: State, graph: graph });
     const compile = () => new TestEngine().compile(agent);
     expect(compile).toThrow(InvalidGraphError);
     expect(compile).toThrow(/the agent "billing" cannot be built/);
