@@ -44,7 +44,7 @@ export function errorBody(error: SignalboxError): ErrorBody {
 
 /** Checks what came in. @throws InvalidRequestError naming every place that does not fit */
 export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
-  const result = schema.safeParse(value);
+  const result = parsed(schema, value, what);
   if (result.success) return result.data;
   const issues = result.error.issues.map((issue) => ({
     path: issue.path.map(String).join("."),
@@ -53,11 +53,25 @@ export function parse<Schema extends z.ZodType>(schema: Schema, value: unknown, 
   const first = issues[0];
   const where = first === undefined || first.path === "" ? "" : ` at "${first.path}"`;
   throw new InvalidRequestError(
-    `The ${what} does not fit${where}: ${first?.message ?? "it is not valid"}. See details.issues.`,
+    `The ${what} does not fit${where}: ${first?.message.replace(/\.$/, "") ?? "it is not valid"}. See details.issues.`,
     {
       details: { issues: issues satisfies JsonValue },
     },
   );
+}
+
+function parsed<Schema extends z.ZodType>(
+  schema: Schema,
+  value: unknown,
+  what: string,
+): z.ZodSafeParseResult<z.output<Schema>> {
+  try {
+    return schema.safeParse(value);
+  } catch (error) {
+    // Zod goes down into a value call by call: what is too deep for it is the sender's mistake.
+    if (!(error instanceof RangeError)) throw error;
+    throw new InvalidRequestError(`The ${what} is nested too deeply. Send less deeply nested JSON.`, { cause: error });
+  }
 }
 
 /** Anything thrown, as an error of ours. What nobody foresaw becomes {@link InternalError}. */

@@ -1,3 +1,4 @@
+import type { z } from "zod";
 import { canonicalJson, NotCanonicalError } from "../core/canonical.ts";
 import type { Database } from "../core/database.ts";
 import { InvalidInputError, NotFoundError } from "../core/errors.ts";
@@ -5,7 +6,7 @@ import type { EventData } from "../core/events.ts";
 import type { JsonValue } from "../core/json.ts";
 import { actorOf, type Principal } from "../core/people.ts";
 import { assertStorableReason, type Deliver } from "./decide.ts";
-import { AlreadyDecidedError } from "./errors.ts";
+import { AlreadyDecidedError, InvalidResultError } from "./errors.ts";
 
 export interface DoubtResolution {
   readonly run: string;
@@ -16,22 +17,26 @@ export interface DoubtResolution {
   readonly reason: string;
 }
 
+/** What checks the result that a person gives; undefined where the tool is not known here. */
+export type ResultSchemaOf = (call: { readonly agent: string; readonly tool: string }) => z.ZodType | undefined;
+
 /**
  * Settles a call of which nobody knows whether it happened.
  *
  * @returns the run to wake.
  * @throws {@link NotFoundError} if the call was never in doubt, {@link AlreadyDecidedError} if it is no longer,
- *   {@link InvalidInputError} if the reason or the result cannot be recorded.
+ *   {@link InvalidInputError} if the reason or the result cannot be recorded, {@link InvalidResultError} if the tool
+ *   never returns what is said to be its result.
  */
 export async function resolveDoubt(
-  context: { readonly database: Database; readonly deliver: Deliver },
+  context: { readonly database: Database; readonly deliver: Deliver; readonly resultSchemaOf?: ResultSchemaOf },
   by: Principal,
   resolution: DoubtResolution,
 ): Promise<{ readonly run: string; readonly agent: string } | null> {
   assertStorableReason(resolution.reason);
   return context.database.transaction(async (sql) => {
-    const [doubt] = await sql.query<{ resolved: boolean; since: number }>(
-      `select resolved_at is not null as resolved, (extract(epoch from since) * 1000)::bigint as since
+    const [doubt] = await sql.query<{ resolved: boolean; since: number; agent: string; tool: string }>(
+      `select resolved_at is not null as resolved, (extract(epoch from since) * 1000)::bigint as since, agent, tool
        from doubts where run_id = $1 and effect = $2 for update`,
       [resolution.run, resolution.effect],
     );
@@ -41,6 +46,8 @@ export async function resolveDoubt(
         details: { run: resolution.run, effect: resolution.effect },
       });
     }
+    if (resolution.resolution === "happened")
+      assertFits(context.resultSchemaOf?.(doubt), doubt.tool, resolution.result);
     await sql.query("update doubts set resolved_at = clock_timestamp() where run_id = $1 and effect = $2", [
       resolution.run,
       resolution.effect,
@@ -59,6 +66,19 @@ export async function resolveDoubt(
     });
     return woken ? { run: resolution.run, agent: woken.agent } : null;
   });
+}
+
+/** Once recorded, a result that does not fit would fail the run, though the call did happen. */
+function assertFits(schema: z.ZodType | undefined, tool: string, result: JsonValue | undefined): void {
+  const parsed = schema?.safeParse(result ?? null);
+  if (!parsed || parsed.success) return;
+  const problems = parsed.error.issues
+    .slice(0, 3)
+    .map((issue) => `${issue.path.map(String).join(".") || "the result"}: ${issue.message}`);
+  throw new InvalidResultError(
+    `${tool} never returns such a result: ${problems.join("; ")}. Nothing was settled; say again what it returned.`,
+    { details: { tool, problems } },
+  );
 }
 
 function recordable(data: Omit<EventData<"doubt_resolved">, "message">): string {

@@ -29,3 +29,8 @@ export class ReasonMissingError extends ConflictError {
 export class InvalidAnswerError extends InvalidInputError {
   static override readonly code = "INVALID_ANSWER";
 }
+
+/** The result that a person gives for a call in doubt is none that its tool could have returned. */
+export class InvalidResultError extends InvalidInputError {
+  static override readonly code = "INVALID_RESULT";
+}

@@ -39,6 +39,12 @@ addAuditCommands(program);
 addCheckCommands(program);
 addUserCommands(program);
 
+// Whoever reads our output may stop early, as `head` does: that is no fault, and nobody is left to be told.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(EXIT.ok);
+});
+
 try {
   await program.parseAsync();
 } catch (error) {

@@ -57,7 +57,21 @@ export function toErrorRecord(thrown: unknown): ErrorRecord {
       ...(typeof code === "string" ? { code } : {}),
     };
   }
-  return { name: "Error", message: typeof thrown === "string" ? thrown : "A value that is not an Error was thrown." };
+  if (typeof thrown === "string") return { name: "Error", message: thrown };
+  return fromOtherThrown(thrown);
+}
+
+/** Clients of services often throw plain objects, `{ code: 7, message: "…" }`. Whatever else they carry may be secret. */
+function fromOtherThrown(thrown: unknown): ErrorRecord {
+  const not = "A value that is not an Error was thrown";
+  if (typeof thrown !== "object" || thrown === null) return { name: "Error", message: `${not}: ${String(thrown)}.` };
+  const { name, message, code } = thrown as Readonly<Record<string, unknown>>;
+  const fields = Object.keys(thrown).slice(0, 10).join(", ");
+  return {
+    name: typeof name === "string" ? name : "Error",
+    message: typeof message === "string" ? message : `${not}: an object with ${fields === "" ? "no fields" : fields}.`,
+    ...(typeof code === "string" || typeof code === "number" ? { code: String(code) } : {}),
+  };
 }
 
 /** The input of a run does not fit the agent's input schema. */

@@ -248,7 +248,7 @@ export const answerBody = z.strictObject({ answer: json });
 export const startRunBody = z.strictObject({
   agent: z.string().min(1),
   input: json,
-  key: z.string().max(200).optional(),
+  key: z.string().min(1).max(200).optional(),
 });
 
 /** Why a run would not go on: no worker has its agent, or none the version of it that the run began with. */

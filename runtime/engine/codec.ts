@@ -26,7 +26,13 @@ interface Tagged {
  *   not listed here, naming the place.
  */
 export function encode(value: unknown): JsonValue {
-  return encodeAt(value, "", new Set());
+  try {
+    return encodeAt(value, "", new Set());
+  } catch (error) {
+    // The stack is what bounds the depth: `RangeError` alone would not say that the value is the cause.
+    if (error instanceof RangeError) throw unrecordable("", "nested too deeply");
+    throw error;
+  }
 }
 
 /**

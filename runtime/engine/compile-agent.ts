@@ -1,8 +1,9 @@
 import type { Agent } from "../../agents/define-agent.ts";
+import { SignalboxError, toErrorRecord } from "../core/errors.ts";
 import type { JsonValue } from "../core/json.ts";
 import { agentVersionOf } from "./agent-version.ts";
 import { encode } from "./codec.ts";
-import { InvalidOutputError, SuperstepLimitError, UnsupportedGraphError } from "./errors.ts";
+import { InvalidGraphError, InvalidOutputError, SuperstepLimitError, UnsupportedGraphError } from "./errors.ts";
 import { Governor } from "./governor.ts";
 import { AttemptGraphs, GraphScope, SCOPE } from "./graph-scope.ts";
 import { isBuilder, isPregel, type Builder, type Pregel } from "./graph-shape.ts";
@@ -23,14 +24,12 @@ export interface CompiledAgent extends Runnable {
 /**
  * Builds an agent's graph around its handles, wraps every node and branch function, and compiles it.
  *
- * @throws {@link UnsupportedGraphError} for what Signalbox does not govern yet.
+ * @throws {@link UnsupportedGraphError} for what Signalbox does not govern yet, {@link InvalidGraphError} if the graph
+ *   cannot be built.
  */
 export function compileAgent(agent: Agent, services: HandleServices): CompiledAgent {
-  const given = graphOf(agent, services);
-  const governor = new Governor(agent);
-  const graph = governor.govern(given);
+  const { given, governor, graph } = built(agent, services);
   const { compiled, messageChannels } = graph;
-  governNestedGraphs(compiled);
   const bound = compiled.config?.recursionLimit ?? Infinity;
   return {
     agent,
@@ -73,6 +72,23 @@ export function compileAgent(agent: Agent, services: HandleServices): CompiledAg
       }
     },
   };
+}
+
+/** What its developer's code or LangGraph throws here is a mistake in that agent, and is told as one. */
+function built(agent: Agent, services: HandleServices) {
+  try {
+    const given = graphOf(agent, services);
+    const governor = new Governor(agent);
+    const graph = governor.govern(given);
+    governNestedGraphs(graph.compiled);
+    return { given, governor, graph };
+  } catch (error) {
+    if (error instanceof SignalboxError) throw error;
+    throw new InvalidGraphError(
+      `The graph of the agent "${agent.name}" cannot be built: ${toErrorRecord(error).message} Correct the function "graph" of its definition; without that no worker starts.`,
+      { details: { agent: agent.name }, cause: error },
+    );
+  }
 }
 
 function graphOf(agent: Agent, services: HandleServices): Builder | Pregel {

@@ -127,6 +127,11 @@ export class UnrecordableValueError extends SignalboxError {
   static override readonly code = "UNRECORDABLE_VALUE";
 }
 
+/** An agent's graph cannot be built: its own code, or LangGraph, refuses it. */
+export class InvalidGraphError extends SignalboxError {
+  static override readonly code = "INVALID_GRAPH";
+}
+
 /** An agent uses something of LangGraph that Signalbox does not govern yet. */
 export class UnsupportedGraphError extends SignalboxError {
   static override readonly code = "UNSUPPORTED_GRAPH";

@@ -311,6 +311,8 @@ returning agent, session_id`;
 export const DELIVER = `
 with raised as (
   update runs set ${WOKEN("$3")},
+    -- Whether it still crashes workers is not known before it has been taken alone.
+    crashes = case when status = 'quarantined' and $3 in ('cancel', 'release') then 1 else crashes end,
     stop_at = case when $3 = 'cancel' then least(stop_at, clock_timestamp()) else stop_at end
   where run_id = $1 and status not in ('finished', 'failed', 'cancelled')
     and not exists (select 1 from run_mailbox where run_id = $1 and msg_id = $2)

@@ -142,6 +142,12 @@ export function assertRestartable(view: RunView, by: Principal): void {
     );
   }
   const over = view.status === "failed" || view.status === "cancelled";
+  if (view.status === "finished") {
+    throw new NotRestartableError(
+      `The run ${run} is finished: there is nothing to do again. To do the same once more, start a new run of ${view.agent}.`,
+      { details: { run, status: view.status } },
+    );
+  }
   if (!over && view.status !== "quarantined" && view.stuck === null) {
     throw new NotRestartableError(
       `The run ${run} is ${view.status} and goes on by itself. Cancel it first if it is to begin again.`,

@@ -1,5 +1,5 @@
 import { decide } from "../approvals/decide.ts";
-import { resolveDoubt } from "../approvals/doubts.ts";
+import { resolveDoubt, type ResultSchemaOf } from "../approvals/doubts.ts";
 import { answerQuestion, openQuestions, questionView, questionViews } from "../approvals/questions.ts";
 import { getApproval, listApprovals, listDoubts, pendingApprovals } from "../approvals/views.ts";
 import { verify } from "../audit/verify.ts";
@@ -43,6 +43,10 @@ export function createServices(context: ServicesContext): ConsoleServices {
   const wake = (woken: { readonly run: string; readonly agent: string } | null): void => {
     if (woken) bus.wake(woken.agent, [woken.run]);
   };
+  const resultSchemaOf: ResultSchemaOf = (call) =>
+    Object.values(config.agents.find(({ name }) => name === call.agent)?.tools ?? {}).find(
+      ({ name }) => name === call.tool,
+    )?.output;
   let publisher: Promise<Publisher> | null = null;
   return {
     listSessions: (query) => listSessions(context, query),
@@ -61,7 +65,7 @@ export function createServices(context: ServicesContext): ConsoleServices {
     },
     listDoubts: () => listDoubts(database),
     async resolveDoubt(by, resolution) {
-      wake(await resolveDoubt({ database, deliver: deliverIn }, by, resolution));
+      wake(await resolveDoubt({ database, deliver: deliverIn, resultSchemaOf }, by, resolution));
     },
     listQuestions: (reader, query) => questionViews(database, reader, query),
     getQuestion: (reader, question) => questionView(database, reader, question),

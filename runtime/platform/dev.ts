@@ -81,9 +81,12 @@ export async function startDev(options: DevOptions): Promise<Dev> {
           dataDir: options.dataDir,
           args: options.workerArgs ?? [],
           env: options.workerEnv ?? {},
-          onDeath: ({ code, signal, againInMs, log }) => {
+          onDeath: ({ code, signal, againInMs, log, said }) => {
             const how = signal === null ? `with the code ${String(code)}` : `by ${signal}`;
-            options.log.warn({ log }, `A worker ended ${how}; it is started again in ${String(againInMs)} ms.`);
+            options.log.warn(
+              { log },
+              `A worker ended ${how}; it is started again in ${String(againInMs)} ms.${said === null ? "" : ` It said: ${said}`}`,
+            );
           },
         }),
       ),

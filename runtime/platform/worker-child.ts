@@ -3,6 +3,8 @@ import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { stripVTControlCharacters } from "node:util";
 
 /** Without this, Node 20 aborts in code that V8 has optimised around Cedar's wasm. */
 export const WASM_FLAG = "--no-turbo-inline-js-wasm-calls";
@@ -29,6 +31,8 @@ export interface WorkerDeath {
   /** When it is started again. */
   readonly againInMs: number;
   readonly log: string;
+  /** The error that it ended with, in its own words; null if it said none. */
+  readonly said: string | null;
 }
 
 /** A worker in a process of its own that is started again whenever it dies. */
@@ -82,7 +86,13 @@ export async function startWorkerChild(options: WorkerChildOptions): Promise<Wor
       { stdio: ["pipe", "ignore", "pipe"], env: { ...process.env, SIGNALBOX_DATA: options.dataDir, ...options.env } },
     );
     started.stderr.pipe(log, { end: false });
-    started.once("exit", (code, signal) => {
+    let said: string | null = null;
+    createInterface({ input: started.stderr }).on("line", (line) => {
+      const text = stripVTControlCharacters(line);
+      if (text.startsWith("error ")) said = text.slice("error ".length);
+    });
+    // Not "exit": what it said last may come after that.
+    started.once("close", (code, signal) => {
       child = undefined;
       if (stopping) return;
       restarts++;
@@ -90,7 +100,7 @@ export async function startWorkerChild(options: WorkerChildOptions): Promise<Wor
       // Killed from outside, it starts again at once; what fails by itself at every start is given time.
       early = signal === null && aliveMs < LIVED_MS ? early + 1 : 0;
       const againInMs = Math.min(RESTART_MS * 2 ** Math.max(0, early - 1), LONGEST_RESTART_MS);
-      options.onDeath?.({ code, signal, aliveMs, againInMs, log: logFile });
+      options.onDeath?.({ code, signal, aliveMs, againInMs, log: logFile, said });
       setTimeout(() => {
         if (!stopping) launch();
       }, againInMs);
@@ -111,7 +121,7 @@ export async function startWorkerChild(options: WorkerChildOptions): Promise<Wor
     async stop() {
       stopping = true;
       if (child) {
-        const ended = once(child, "exit");
+        const ended = once(child, "close");
         child.kill("SIGTERM");
         const late = setTimeout(() => child?.kill("SIGKILL"), STOP_WITHIN_MS);
         await ended;

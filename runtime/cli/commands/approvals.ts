@@ -4,7 +4,8 @@ import type { ApprovalView } from "../../core/protocol.ts";
 import type { Principal } from "../../core/people.ts";
 import { InvalidInputError } from "../../core/errors.ts";
 import { idOf, parseJson } from "../arguments.ts";
-import { connect, globalOptions, signedIn } from "../context.ts";
+import { configOf, connect, globalOptions, signedIn } from "../context.ts";
+import { ConfigNotFoundError } from "../load-config.ts";
 import { brief, print, table, time, visible } from "../output.ts";
 
 /** Somebody who may look but decides nothing: reading commands need no person. */
@@ -111,7 +112,9 @@ export function addApprovalCommands(program: Command): void {
         if (chosen.filter(Boolean).length !== 1) {
           throw new InvalidInputError("Say exactly one of --happened RESULT, --did-not-happen and --give-up.");
         }
-        await using session = await connect(global);
+        // Only the configuration knows what the tool returns; a machine without it leaves the check to the worker.
+        const known = options.happened === undefined ? null : await configOf(global).catch(withoutConfig);
+        await using session = await connect(global, known?.config);
         const by = await signedIn(session.people);
         const resolution =
           options.happened !== undefined ? "happened" : options.didNotHappen === true ? "did_not_happen" : "give_up";
@@ -125,6 +128,11 @@ export function addApprovalCommands(program: Command): void {
         print(global.json, { run, effect, resolution }, () => `Settled: ${resolution}.`);
       },
     );
+}
+
+function withoutConfig(error: unknown): null {
+  if (error instanceof ConfigNotFoundError) return null;
+  throw error;
 }
 
 function ruleOf(one: ApprovalView): string {

@@ -38,7 +38,7 @@ export function addRunsCommands(program: Command): void {
         print(global.json, { runs: list }, () =>
           list.length === 0
             ? "No such run."
-            : table(
+            : `${table(
                 ["RUN", "AGENT", "VERSION", "STATUS", "STARTED BY", "KEY", "SINCE (UTC)", "WAITS FOR", "CRASHES", ""],
                 list.map((run) => [
                   run.run,
@@ -52,7 +52,7 @@ export function addRunsCommands(program: Command): void {
                   String(run.crashes),
                   run.stuck === null ? "" : STUCK_WORDS[run.stuck],
                 ]),
-              ),
+              )}${list.length === limit ? `\nThere may be more than these ${String(limit)}: --limit shows them.` : ""}`,
         );
       },
     );

@@ -15,7 +15,7 @@ describe("a failing node", () => {
     const run = await engine.create(agent, {});
     expect(await engine.runOn(engine.compile(agent), run)).toBe("failed");
     expect((await engine.events(run)).at(-1)?.data).toMatchObject({
-      error: { message: "A value that is not an Error was thrown." },
+      error: { message: `A value that is not an Error was thrown: ${String(thrown)}.` },
     });
   });
 
