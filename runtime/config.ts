@@ -18,6 +18,18 @@ export interface Sample {
   readonly runs: readonly { readonly key: string; readonly input: JsonValue }[];
 }
 
+/** What is left out is as usual. */
+export interface ProjectLimits {
+  /** How many asks and messages may stand above a run. Default 16. */
+  readonly maxDepth?: number | undefined;
+  /** How many messages a session may send, those of its asks included. Default 10,000. */
+  readonly maxMessages?: number | undefined;
+  /** How many supersteps a graph may make. Default 100,000. */
+  readonly maxSupersteps?: number | undefined;
+  /** How many milliseconds a node's code may neither call anything nor end. Default half an hour. */
+  readonly nodeIdleMs?: number | undefined;
+}
+
 export interface ConfigOptions {
   /** Every agent that this project runs, those that others ask included. */
   agents: readonly AnyAgent[];
@@ -25,6 +37,8 @@ export interface ConfigOptions {
   rules?: readonly URL[];
   /** The pools that rules name, each with what it is for. */
   pools?: Readonly<Record<string, string>>;
+  /** Bounds on agents that go round in circles. */
+  limits?: ProjectLimits;
   /** Chat models by the name under which agents get them: any of LangChain's, or an object with a `chat` function. */
   models?: Readonly<Record<string, ChatModel>>;
   /** What `signalbox dev` starts in a fresh data folder, in this order. */
@@ -36,6 +50,7 @@ export interface SignalboxConfig {
   readonly agents: readonly AnyAgent[];
   readonly rules: readonly URL[];
   readonly pools: Readonly<Record<string, string>>;
+  readonly limits: ProjectLimits;
   readonly models: Readonly<Record<string, ChatModel>>;
   readonly samples: readonly Sample[];
 }
@@ -54,6 +69,14 @@ const configShape = z.object({
     .array(z.instanceof(URL, { message: 'is not a URL; write new URL("./rules.cedar", import.meta.url)' }))
     .optional(),
   pools: z.record(z.string(), z.string()).optional(),
+  limits: z
+    .strictObject({
+      maxDepth: z.int().positive().optional(),
+      maxMessages: z.int().positive().optional(),
+      maxSupersteps: z.int().positive().optional(),
+      nodeIdleMs: z.int().positive().optional(),
+    })
+    .optional(),
   models: z
     .record(
       z.string(),
@@ -109,6 +132,14 @@ export function defineConfig(options: ConfigOptions): SignalboxConfig {
       }
     }
   }
+  const pools = poolsOf({ pools: options.pools ?? {} });
+  for (const { name, interrupts } of options.agents) {
+    if (interrupts && pools && !pools.includes(interrupts.pool)) {
+      throw invalid(
+        `the agent "${name}" puts its interrupts to the pool "${interrupts.pool}", which is not among the pools. Add it to pools`,
+      );
+    }
+  }
   for (const sample of options.samples ?? []) {
     if (!agents.has(sample.agent))
       throw invalid(`samples name the agent "${sample.agent}", which is not among the agents`);
@@ -117,6 +148,7 @@ export function defineConfig(options: ConfigOptions): SignalboxConfig {
     agents: options.agents,
     rules: options.rules ?? [],
     pools: options.pools ?? {},
+    limits: options.limits ?? {},
     models: options.models ?? {},
     samples: options.samples ?? [],
   };
@@ -141,7 +173,14 @@ export async function ruleSetSource(config: SignalboxConfig): Promise<RuleSetSou
       })),
     ),
     shared: (await Promise.all(config.rules.map(readRules))).filter((file) => file !== undefined),
+    pools: poolsOf(config),
   };
+}
+
+/** Where a project names no pool, it may have them in the database alone. */
+function poolsOf({ pools }: Pick<SignalboxConfig, "pools">): readonly string[] | undefined {
+  const names = Object.keys(pools);
+  return names.length === 0 ? undefined : names;
 }
 
 async function readRules(url: URL): Promise<RuleFile | undefined> {

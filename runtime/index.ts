@@ -17,7 +17,7 @@ export type {
 export { defineTool, InvalidToolError } from "../tools/define-tool.ts";
 export type { AnyTool, RetryOptions, Tool, ToolContext } from "../tools/define-tool.ts";
 export { ConfigInvalidError, defineConfig } from "./config.ts";
-export type { Sample, SignalboxConfig } from "./config.ts";
+export type { ProjectLimits, Sample, SignalboxConfig } from "./config.ts";
 export { SignalboxError } from "./core/errors.ts";
 export type { EffectClass } from "./core/effects.ts";
 export type { MemoryItem } from "./core/memory.ts";

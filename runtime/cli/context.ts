@@ -85,7 +85,7 @@ export async function connect(options: GlobalOptions, config?: SignalboxConfig):
   const bus = await NatsBus.connect({ access: stack.nats.console, name: "signalbox-cli", role: "console" });
   const writer = new JournalWriter({ url: stack.databaseUrl, clock: systemClock });
   const journal = new PostgresJournal({ database, writer, clock: systemClock });
-  const none: SignalboxConfig = { agents: [], rules: [], pools: {}, models: {}, samples: [] };
+  const none: SignalboxConfig = { agents: [], rules: [], pools: {}, limits: {}, models: {}, samples: [] };
   return {
     database,
     services: createServices({ database, journal, bus, config: config ?? none }),

@@ -34,12 +34,12 @@ export function findConfig(named: string | undefined): string {
  * @throws {@link ConfigInvalidError} if the file cannot be loaded or does not export a configuration.
  */
 export async function loadConfig(path: string): Promise<SignalboxConfig> {
-  // What tsx makes of a file stands on one line: without its map no stack would name a place in the developer's code.
-  process.setSourceMapsEnabled(true);
   // From source, tsx is there already.
   const fromSource = process.execArgv.some((flag) => flag.includes("tsx"));
   // What every configuration imports: hundreds of files, each of which takes several times as long once tsx looks at it.
   if (!fromSource) await Promise.all([import("../index.ts"), import("@langchain/langgraph"), import("zod")]);
+  // What tsx makes of a file stands on one line: without its map no stack would name a place in the developer's code.
+  process.setSourceMapsEnabled(true);
   const unregister = fromSource ? undefined : register();
   try {
     const module = (await import(pathToFileURL(path).href)) as { default?: SignalboxConfig };

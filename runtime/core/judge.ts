@@ -54,4 +54,6 @@ export interface RuleFile {
 export interface RuleSetSource {
   readonly agents: readonly RuledAgent[];
   readonly shared: readonly RuleFile[];
+  /** The pools that there are; undefined where the project does not say. */
+  readonly pools?: readonly string[] | undefined;
 }

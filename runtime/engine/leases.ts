@@ -10,6 +10,8 @@ export class Leases {
   readonly #runs: RunsUnderWay;
   #timer: NodeJS.Timeout | null = null;
   #renewing: Promise<void> | null = null;
+  /** It may be stopped before it has started. */
+  #stopped = false;
 
   constructor(options: WorkerOptions, runs: RunsUnderWay) {
     this.#options = options;
@@ -17,6 +19,7 @@ export class Leases {
   }
 
   start(): void {
+    if (this.#stopped) return;
     this.#timer = setInterval(() => {
       this.#renewing ??= this.#renew().finally(() => {
         this.#renewing = null;
@@ -26,6 +29,7 @@ export class Leases {
 
   /** Renews no more; resolves when what is under way of it is done. */
   async stop(): Promise<void> {
+    this.#stopped = true;
     if (this.#timer) clearInterval(this.#timer);
     await this.#renewing;
   }

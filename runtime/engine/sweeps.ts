@@ -28,6 +28,7 @@ export class Sweeps {
   }
 
   start(): void {
+    if (this.#stopped) return;
     const sweep = (): void => {
       this.#sweeping ??= this.#sweep().finally(() => {
         this.#sweeping = null;

@@ -9,7 +9,7 @@ import { SignalboxError } from "../core/errors.ts";
 import type { Database } from "../core/database.ts";
 import type { RunHead, Take } from "../core/journal.ts";
 import type { NatsAccess } from "../core/stack.ts";
-import { ruleSetSource, type SignalboxConfig } from "../config.ts";
+import { ruleSetSource, type ProjectLimits, type SignalboxConfig } from "../config.ts";
 import { DEFAULT_LIMITS, type Limits } from "../engine/attempt-services.ts";
 import { compileAgent, type CompiledAgent } from "../engine/compile-agent.ts";
 import type { HandleServices } from "../engine/handles.ts";
@@ -72,7 +72,7 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
   const { config, databaseUrl, log } = options;
   // Tells an operator which process it is.
   const id = `worker-${String(process.pid)}-${randomUUID().slice(0, 8)}`;
-  const limits: Limits = { ...DEFAULT_LIMITS, ...options.limits };
+  const limits: Limits = { ...DEFAULT_LIMITS, ...given(config.limits), ...options.limits };
   const judge = compileRuleSet(await ruleSetSource(config));
   const database = openDatabase({ url: databaseUrl, applicationName: "signalbox-worker" });
   closers.add(() => database.end());
@@ -176,4 +176,9 @@ function announcer(
       sessions.set(head.session, moved);
     }
   };
+}
+
+/** Without what is undefined, which would take the place of a default. */
+function given(limits: ProjectLimits): Partial<Limits> {
+  return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== undefined)) as Partial<Limits>;
 }

@@ -16,7 +16,7 @@ import { HIDDEN_REASONS, own, type VisibleRecord } from "./visible.ts";
  * means that {@link compileRuleSet} will take it.
  */
 export function checkRules(source: RuleSetSource): RuleProblem[] {
-  return checkModel(modelOf(source)).problems;
+  return checkModel(modelOf(source), source.pools).problems;
 }
 
 export interface CheckedModel {
@@ -24,11 +24,12 @@ export interface CheckedModel {
   readonly problems: RuleProblem[];
 }
 
-export function checkModel(model: RuleModel): CheckedModel {
+/** @param pools the pools that there are; what is on record is not compared with those of today */
+export function checkModel(model: RuleModel, pools?: readonly string[]): CheckedModel {
   const files = model.files.map(loadFile);
   const rules = files.flatMap((file) => file.rules);
   const problems = files.flatMap((file) => file.problems);
-  problems.push(...duplicateIds(rules), ...duplicateAgents(model));
+  problems.push(...duplicateIds(rules), ...duplicateAgents(model), ...unknownPools(rules, pools));
   for (const loaded of files) {
     const names = namesFor(loaded.file, model);
     const named = loaded.rules.map((rule) => ({ rule, findings: checkNames(rule, names) }));
@@ -63,6 +64,18 @@ function duplicateIds(rules: readonly LoadedRule[]): RuleProblem[] {
     const { file, line } = problemAt(other.file, { at: other.source.start, message: "" });
     const message = `The @id "${id}" is taken by the rule at ${file}:${String(line)}.`;
     return [problemAt(rule.file, { at: rule.source.start, message, help: "Give each rule an @id of its own." }, id)];
+  });
+}
+
+/** Nobody could ever approve what such a rule holds. */
+function unknownPools(rules: readonly LoadedRule[], pools: readonly string[] | undefined): RuleProblem[] {
+  if (pools === undefined) return [];
+  return rules.flatMap((rule) => {
+    const pool = rule.meta?.approval?.pool;
+    if (pool === undefined || pools.includes(pool)) return [];
+    const message = `There is no pool "${pool}" in the configuration.`;
+    const help = didYouMean(pool, pools) ?? `Known are ${pools.map((name) => `"${name}"`).join(", ")}.`;
+    return [problemAt(rule.file, { at: rule.source.start, message, help }, ruleId(rule.cedar))];
   });
 }
 

@@ -21,7 +21,7 @@ export interface CompiledRuleSet extends Judge {
  * @throws {@link RulesInvalidError} listing everything that is wrong with it.
  */
 export function compileRuleSet(source: RuleSetSource): CompiledRuleSet {
-  return compile(modelOf(source));
+  return compile(modelOf(source), source.pools);
 }
 
 /**
@@ -34,8 +34,8 @@ export function restoreRuleSet(content: unknown): CompiledRuleSet {
   return compile(modelFromContent(content));
 }
 
-function compile(model: RuleModel): CompiledRuleSet {
-  const { rules, problems } = checkModel(model);
+function compile(model: RuleModel, pools?: readonly string[]): CompiledRuleSet {
+  const { rules, problems } = checkModel(model, pools);
   if (problems.length > 0) throw new RulesInvalidError(problems);
   const content = contentOf(model);
   const hash = sha256(canonicalJson(content));

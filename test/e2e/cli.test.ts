@@ -184,7 +184,10 @@ describe("an operator at the terminal", () => {
       "SIGNALBOX_TOKEN",
     );
 
-    await signalbox(["users", "add", "olga", "--role", "operator"], { env: servers });
+    const added = ["users", "add", "olga", "--role", "operator", "--role", "viewer"];
+    expect((await signalbox([...added, "--json"], { env: servers })).stdout).toMatch(
+      /operator[^]*viewer|viewer[^]*operator/,
+    );
     const made = await signalbox(["--json", "users", "token", "olga", "--name", "cli"], { env: servers });
     const { secret } = JSON.parse(made.stdout) as { secret: string };
     const olga = { ...servers, SIGNALBOX_TOKEN: secret };

@@ -63,11 +63,16 @@ async function use(route: string, caller: Caller | null): Promise<HttpAnswer> {
     "POST /api/quarantined-messages/:id/dismiss": { reason: "A probe." },
     "POST /api/listeners/:agent/forget": { reason: "It was retired." },
   };
-  return ask(served.url + pattern.replace(":id", id).replace(":topic", "orders.returned").replace(":agent", "refunds").replace("*", "") + query, {
-    method,
-    body: bodies[route],
-    ...(caller ? { headers: { authorization: `Bearer ${caller.token}` } } : {}),
-  });
+  return ask(
+    served.url +
+      pattern.replace(":id", id).replace(":topic", "orders.returned").replace(":agent", "refunds").replace("*", "") +
+      query,
+    {
+      method,
+      body: bodies[route],
+      ...(caller ? { headers: { authorization: `Bearer ${caller.token}` } } : {}),
+    },
+  );
 }
 
 describe("who may", () => {

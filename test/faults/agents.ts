@@ -22,8 +22,8 @@ export const MESSAGES = 5;
 /** Long enough to park. */
 export const SLEEP_MS = 1_300;
 
-/** How many supersteps a long run makes: enough for three snapshots. */
-export const STRIDES = 150;
+/** How many supersteps a long run makes: enough for two snapshots. */
+export const STRIDES = 90;
 
 export const ALL_AGENTS = [
   "clerk",

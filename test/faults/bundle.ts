@@ -41,7 +41,7 @@ if (script.cachedDataRejected) throw new Error("The compiled code was rejected: 
 const flags = (on) => {
   v8.setFlagsFromString(on ? "--no-turbo-inline-js-wasm-calls" : "--turbo-inline-js-wasm-calls");
   // It takes the other two with it, and does not give them back.
-  for (const flag of on ? ["--liftoff-only"] : ["--no-liftoff-only", "--wasm-tier-up", "--wasm-dynamic-tiering"]) {
+  for (const flag of on ? ["--liftoff-only", "--wasm-lazy-validation"] : ["--no-wasm-lazy-validation", "--no-liftoff-only", "--wasm-tier-up", "--wasm-dynamic-tiering"]) {
     v8.setFlagsFromString(flag);
   }
 };

@@ -44,6 +44,8 @@ export class Lane implements AsyncDisposable {
   readonly bank: Bank;
   readonly bus: Bus;
   readonly project = faultProject(RULES);
+  /** A cluster that was never started, for a Postgres beside this lane's own. */
+  readonly blank: string;
   #books: Books;
   #pool: WorkerPool;
   #workers: FaultWorker[] = [];
@@ -54,6 +56,7 @@ export class Lane implements AsyncDisposable {
   private constructor(parts: {
     programs: FaultPrograms;
     folder: string;
+    blank: string;
     nats: FaultNats;
     bank: Bank;
     bus: Bus;
@@ -62,6 +65,7 @@ export class Lane implements AsyncDisposable {
   }) {
     this.programs = parts.programs;
     this.#folder = parts.folder;
+    this.blank = parts.blank;
     this.nats = parts.nats;
     this.bank = parts.bank;
     this.bus = parts.bus;
@@ -78,7 +82,8 @@ export class Lane implements AsyncDisposable {
     try {
       const nats = await FaultNats.start(programs, folder);
       started.add(() => nats.stop("SIGKILL"));
-      const postgres = await FaultPostgres.start(programs, folder);
+      const blank = await FaultPostgres.init(programs, folder);
+      const postgres = await FaultPostgres.start(programs, folder, blank);
       started.add(() => postgres.stop("kill"));
       const bank = await Bank.open();
       started.add(() => bank.close());
@@ -86,7 +91,7 @@ export class Lane implements AsyncDisposable {
         NatsBus.connect({ access: { servers: [nats.url] }, name: "faults", role: "console" }),
         openBooks(postgres, DATABASE),
       ]);
-      return new Lane({ programs, folder, nats, bank, bus, books, bundle });
+      return new Lane({ programs, folder, blank, nats, bank, bus, books, bundle });
     } catch (error) {
       await started.close();
       throw error;

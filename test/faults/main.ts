@@ -18,7 +18,7 @@ import { bundleWorker } from "./bundle.ts";
 import type { FaultCase, ViolationKind } from "./case.ts";
 import { CASES } from "./cases/index.ts";
 import { Lane } from "./lane.ts";
-import { proveGuard, runSeeds } from "./run-case.ts";
+import { proveGuard, runSeeds, type SeedResult } from "./run-case.ts";
 import { warmUp } from "./warm-up.ts";
 
 const { values } = parseArgs({
@@ -27,19 +27,19 @@ const { values } = parseArgs({
     seeds: { type: "string", default: "3" },
     /** One seed only: repeats it. */
     seed: { type: "string" },
-    /** Only cases whose name holds this. */
-    case: { type: "string", default: "" },
+    /** Only cases whose name holds one of these. */
+    case: { type: "string", multiple: true, default: [""] },
     /** Also shows each case failing with its guard taken out. */
     guards: { type: "boolean", default: false },
     /** Nothing on standard output but the last line. */
     json: { type: "boolean", default: false },
     /** How many cases run at once, each on servers of its own. */
-    lanes: { type: "string", default: "2" },
+    lanes: { type: "string", default: "3" },
   },
 });
 
 /** So many seeds go on together, where a case lets them. */
-const AT_ONCE = 5;
+const AT_ONCE = 10;
 /** From so many seeds on, compiled code is worth being kept. */
 const MANY = 10;
 const tally: Record<ViolationKind, number> = { lost: 0, duplicated: 0, stuck: 0, unverified: 0 };
@@ -53,37 +53,63 @@ const say = (text: string): void => {
   else console.log(text);
 };
 
-const cases = CASES.filter(({ name }) => name.includes(values.case));
+const cases = CASES.filter(({ name }) => values.case.some((part) => name.includes(part)));
 const seeds =
   values.seed === undefined ? Array.from({ length: Number(values.seeds) }, (_, i) => i + 1) : [Number(values.seed)];
 const ran = new Set<string>();
 const startedAt = performance.now();
 
-async function seedsOf(lane: Lane, faultCase: FaultCase): Promise<void> {
-  const began = performance.now();
-  let bad = 0;
-  for (let next = 0; next < seeds.length; next += faultCase.together ? AT_ONCE : 1) {
-    const now = seeds.slice(next, next + (faultCase.together ? AT_ONCE : 1));
-    for (const [i, result] of (await runSeeds(lane, faultCase, now)).entries()) {
-      if (result.skipped !== null) {
-        say(`skip  ${faultCase.name}: ${result.skipped}`);
-        return;
-      }
-      seedsRun++;
-      if (result.violations.length === 0) continue;
-      bad++;
-      for (const { kind, what } of result.violations) {
-        tally[kind]++;
-        say(`      ${kind}: ${what}`);
-      }
-      say(`      again: npm run test:faults -- --case ${JSON.stringify(faultCase.name)} --seed ${String(now[i])}`);
-    }
+/** The seeds of one case, in portions that any lane may take. */
+class CaseSeeds {
+  readonly faultCase: FaultCase;
+  readonly portions: readonly (readonly number[])[];
+  #left: number;
+  #bad = 0;
+  #seconds = 0;
+  #skipped = false;
+
+  constructor(faultCase: FaultCase) {
+    this.faultCase = faultCase;
+    this.portions = portionsOf(seeds, AT_ONCE);
+    this.#left = this.portions.length;
   }
-  ran.add(faultCase.name);
-  const seconds = (performance.now() - began) / 1000;
-  say(
-    `${bad === 0 ? "ok  " : "FAIL"}  ${faultCase.name}: ${String(seeds.length)} seeds in ${seconds.toFixed(1)} s (${(seconds / seeds.length).toFixed(2)} s each)`,
-  );
+
+  async run(lane: Lane, portion: readonly number[]): Promise<void> {
+    const began = performance.now();
+    const { faultCase } = this;
+    for (const now of faultCase.together ? [portion] : portionsOf(portion, 1)) {
+      if (this.#skipped) break;
+      for (const [i, result] of (await runSeeds(lane, faultCase, now)).entries()) this.#count(result, now[i]);
+    }
+    this.#seconds += (performance.now() - began) / 1000;
+    this.#left--;
+    if (this.#left > 0 || this.#skipped) return;
+    ran.add(faultCase.name);
+    say(
+      `${this.#bad === 0 ? "ok  " : "FAIL"}  ${faultCase.name}: ${String(seeds.length)} seeds in ${this.#seconds.toFixed(1)} s (${(this.#seconds / seeds.length).toFixed(2)} s each)`,
+    );
+  }
+
+  #count(result: SeedResult, seed: number | undefined): void {
+    const { name } = this.faultCase;
+    if (result.skipped !== null) {
+      if (!this.#skipped) say(`skip  ${name}: ${result.skipped}`);
+      this.#skipped = true;
+      return;
+    }
+    seedsRun++;
+    if (result.violations.length === 0) return;
+    this.#bad++;
+    for (const { kind, what } of result.violations) {
+      tally[kind]++;
+      say(`      ${kind}: ${what}`);
+    }
+    say(`      again: npm run test:faults -- --case ${JSON.stringify(name)} --seed ${String(seed)}`);
+  }
+}
+
+function portionsOf(all: readonly number[], size: number): number[][] {
+  return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size));
 }
 
 async function guardOf(lane: Lane, faultCase: FaultCase, bundle: string): Promise<void> {
@@ -116,9 +142,10 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 {
   await using bundle = await bundleWorker();
-  const queue = cases.map((faultCase) => async (lane: Lane): Promise<void> => {
-    await seedsOf(lane, faultCase);
-    if (values.guards) await guardOf(lane, faultCase, bundle.path);
+  const queue = cases.flatMap((faultCase) => {
+    const ofCase = new CaseSeeds(faultCase);
+    const works = ofCase.portions.map((portion) => (lane: Lane) => ofCase.run(lane, portion));
+    return values.guards ? [...works, (lane: Lane) => guardOf(lane, faultCase, bundle.path)] : works;
   });
   const many = seeds.length * cases.length >= MANY;
   const count = Math.max(1, Math.min(Number(values.lanes), queue.length));

@@ -129,6 +129,12 @@ const SUPERUSER = "signalbox";
 export const MAX_CONNECTIONS = 60;
 
 /** A Postgres for faults. */
+async function run(programs: FaultPrograms, cwd: string, program: string, args: readonly string[]): Promise<void> {
+  const child = spawn(program, args, { stdio: ["ignore", "ignore", "inherit"], cwd, ...userOf(programs) });
+  const [code] = (await once(child, "exit")) as [number | null];
+  if (code !== 0) throw new Error(`${program} ended with ${String(code)}.`);
+}
+
 export class FaultPostgres {
   readonly #server: Server;
   readonly #port: number;
@@ -153,16 +159,18 @@ export class FaultPostgres {
     );
   }
 
-  /** Makes a cluster in this folder, and starts it. */
-  static async start(programs: FaultPrograms, folder: string): Promise<FaultPostgres> {
+  /** Makes a cluster that {@link start} copies, which takes a tenth of the time. @returns its folder */
+  static async init(programs: FaultPrograms, folder: string): Promise<string> {
+    const blank = join(folder, "blank");
+    const given = ["-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "--wal-segsize=1", "-N"];
+    await run(programs, folder, join(programs.postgres, "initdb"), ["-D", blank, ...given]);
+    return blank;
+  }
+
+  /** Copies a cluster that was never started into this folder, and starts it. */
+  static async start(programs: FaultPrograms, folder: string, blank: string): Promise<FaultPostgres> {
     const data = join(folder, "postgres");
-    const initdb = spawn(
-      join(programs.postgres, "initdb"),
-      ["-D", data, "-U", SUPERUSER, "-A", "trust", "-E", "UTF8", "--locale=C", "--wal-segsize=1", "-N"],
-      { stdio: ["ignore", "ignore", "inherit"], cwd: folder, ...userOf(programs) },
-    );
-    const [code] = (await once(initdb, "exit")) as [number | null];
-    if (code !== 0) throw new Error(`initdb ended with ${String(code)}.`);
+    await run(programs, folder, "cp", ["-a", blank, data]);
     const postgres = new FaultPostgres(programs, data, await freePort());
     await postgres.start();
     return postgres;

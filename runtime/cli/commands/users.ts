@@ -19,8 +19,8 @@ export function addUserCommands(program: Command): void {
     .command("add")
     .description("add a person or a service account")
     .argument("<name>")
-    .option("--role <roles>", "viewer, operator, auditor, admin; with commas between them", "")
-    .option("--pool <pools>", "the pools whose approvals they decide; with commas between them", "")
+    .option("--role <roles>", "viewer, operator, auditor, admin; with commas between them", listed, "")
+    .option("--pool <pools>", "the pools whose approvals they decide; with commas between them", listed, "")
     .option("--service", "a service account, which has tokens and no password")
     .action((name: string, options: { role: string; pool: string; service?: boolean }, command: Command) =>
       act(command, (people) =>
@@ -40,7 +40,7 @@ export function addUserCommands(program: Command): void {
     .command("roles")
     .description("set what a user may do")
     .argument("<name>")
-    .requiredOption("--role <roles>", "viewer, operator, auditor, admin; with commas between them")
+    .requiredOption("--role <roles>", "viewer, operator, auditor, admin; with commas between them", listed)
     .action((name: string, options: { role: string }, command: Command) =>
       act(command, (people) => commands.usersRoles(people, name, options.role)),
     );
@@ -75,7 +75,7 @@ export function addUserCommands(program: Command): void {
     .description("make a token, for the CLI or a service")
     .argument("<name>")
     .requiredOption("--name <token>", "what the token is for")
-    .option("--role <roles>", "fewer roles than the user has")
+    .option("--role <roles>", "fewer roles than the user has", listed)
     .option("--expires <duration>", "for example 30d or 12h", "30d")
     .action((user: string, options: { name: string; role?: string; expires: string }, command: Command) =>
       act(command, (people) =>
@@ -127,4 +127,9 @@ async function readSecret(prompt: string): Promise<string> {
     return line;
   }
   return "";
+}
+
+/** Said several times, or with commas between: the same. */
+function listed(names: string, before: string | undefined): string {
+  return before === undefined || before === "" ? names : `${before},${names}`;
 }

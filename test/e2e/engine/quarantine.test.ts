@@ -52,7 +52,7 @@ test("a run that crashes its workers - is quarantined after it did so alone, its
     bus: { wake: () => undefined, ping: () => Promise.resolve() },
   });
   let wanted = 0;
-  await using sound = await platform.worker(project, {
+  await using _sound = await platform.worker(project, {
     take: "sound",
     sweepMs: 50,
     onSuspects: () => wanted++,

@@ -112,6 +112,11 @@ export const cancels: readonly FaultCase[] = [
       const creating = scene.wire("before", ["create_run", "answerer"]);
       const run = await scene.start("asker");
       const { held, worker } = await scene.come("the ask is received", creating);
+      // Or another worker would have it, while a busy machine takes its time to cancel.
+      await scene.books.database.query(
+        "update outbox set resend_at = clock_timestamp() + interval '2 seconds' where from_run = $1",
+        [run.run],
+      );
       await scene.cancel(run);
       await scene.reach(run, "cancelled");
       await delay(scene.random.between(0, 30));

@@ -21,6 +21,7 @@ export const clocks: readonly FaultCase[] = [
   {
     name: "a worker's clock is an hour ahead",
     agents: ["clerk"],
+    together: true,
     long: true,
     promise:
       "How long a call may still take effect is measured in the database's time, whatever a worker's clock says.",

@@ -55,7 +55,7 @@ export const disk: readonly FaultCase[] = [
     long: true,
     async run(scene) {
       const folder = await smallDisk(scene);
-      const postgres = await FaultPostgres.start(scene.lane.programs, folder);
+      const postgres = await FaultPostgres.start(scene.lane.programs, folder, scene.lane.blank);
       scene.cleanup(() => postgres.stop("kill"));
       scene.books = await openBooks(postgres, "faults");
       const { books } = scene;

@@ -173,7 +173,8 @@ select b.run_id, m.run_id is not null as accepted`,
     promise: "What a tool throws is its outcome: the call is on record as failed, and is not made again by itself.",
     guard: { none: "Nothing stands between this and a second call: there is no code that would make one." },
     async run(scene) {
-      await scene.workers(1);
+      // Whoever lost its lease would be in doubt, and not have failed.
+      await scene.workers(1, PATIENT);
       scene.terms.ends = ["failed"];
       // The tool threw, whatever the bank did.
       scene.terms.agrees = false;

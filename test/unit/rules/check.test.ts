@@ -47,6 +47,22 @@ describe("a rule that is right", () => {
   });
 });
 
+describe("a pool", () => {
+  const source = sourceOf(hold('@pool("finace")'));
+
+  test("that the configuration does not name - is a problem, because nobody could approve", () => {
+    const found = checkRules({ ...source, pools: ["claims", "finance"] }).map(formatRuleProblem);
+    expect(found).toEqual([
+      expect.stringContaining('There is no pool "finace" in the configuration. Did you mean "finance"?'),
+    ]);
+    expect(() => compileRuleSet({ ...source, pools: ["claims"] })).toThrow(RulesInvalidError);
+  });
+
+  test("where the configuration names none - may be any", () => {
+    expect(checkRules(source)).toEqual([]);
+  });
+});
+
 describe("where a problem is", () => {
   test("lines and columns are right after comments, CRLF, several rules and characters of many bytes", () => {
     const file = [
