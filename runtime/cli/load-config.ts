@@ -37,7 +37,7 @@ export async function loadConfig(path: string): Promise<SignalboxConfig> {
   // From source, tsx is there already.
   const fromSource = process.execArgv.some((flag) => flag.includes("tsx"));
   // What every configuration imports: hundreds of files, each of which takes several times as long once tsx looks at it.
-  if (!fromSource) await Promise.all([import("../index.ts"), import("@langchain/langgraph"), import("zod")]);
+  if (!fromSource) await Promise.all([import("../index.ts"), import("../engine/compile-agent.ts"), import("zod")]);
   // What tsx makes of a file stands on one line: without its map no stack would name a place in the developer's code.
   process.setSourceMapsEnabled(true);
   const unregister = fromSource ? undefined : register();

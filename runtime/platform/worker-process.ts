@@ -180,5 +180,5 @@ function announcer(
 
 /** Without what is undefined, which would take the place of a default. */
 function given(limits: ProjectLimits): Partial<Limits> {
-  return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== undefined)) as Partial<Limits>;
+  return Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== undefined));
 }
