@@ -227,7 +227,7 @@ describe("a listener that will not come back", () => {
     const other = agentWith("other", () => Promise.resolve({}), { on: "retired.>" });
     const both = defineConfig({ agents: [retired, other], rules: [await rulesFile(PERMIT_ALL)] });
     const worker = await platform.worker(both);
-    const vera = await served.caller("vera", ["viewer"]);
+    const visitor = await served.caller("visitor", ["viewer"]);
     const forget = (by: Caller, agent = "retired") => by.post(`/api/listeners/${agent}/forget`, { reason: "Retired." });
 
     const there = await forget(olga);
@@ -237,7 +237,7 @@ describe("a listener that will not come back", () => {
     await published(gateway, "retired.a", { body: 1 });
     expect((await gateway.post("/api/topics/retired.a", { body: 2 })).status).toBe(429);
 
-    expect((await forget(vera)).status).toBe(403);
+    expect((await forget(visitor)).status).toBe(403);
     expect((await forget(olga)).status).toBe(204);
     expect(await published(gateway, "retired.a", { body: 2 })).toMatchObject({ status: 201, receivers: ["other"] });
     expect((await forget(olga)).status).toBe(404);
