@@ -11,7 +11,7 @@ const LIMIT_MS = 25_000;
 /** The same where the guard is out, and what is stuck is what is looked for. */
 const LIMIT_WITHOUT_GUARD_MS = 6_000;
 /** How many seeds may be tried until a case shows that its guard is out. */
-const SEEDS_WITHOUT_GUARD = 6;
+const SEEDS_WITHOUT_GUARD = 12;
 
 export type SeedResult =
   { readonly skipped: string } | { readonly skipped: null; readonly violations: readonly Violation[] };
