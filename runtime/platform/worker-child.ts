@@ -4,6 +4,7 @@ import { createWriteStream } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 
 /** Without this, Node 20 aborts in code that V8 has optimised around Cedar's wasm. */
@@ -50,6 +51,8 @@ const RESTART_MS = 300;
 const LONGEST_RESTART_MS = 30_000;
 /** A worker that lived this long had started well: what ended it is news. */
 const LIVED_MS = 10_000;
+/** How long what a dead worker said may still be on its way. */
+const LAST_WORDS_MS = 200;
 /** More than the worker's own time to drain. */
 const STOP_WITHIN_MS = 20_000;
 
@@ -91,8 +94,7 @@ export async function startWorkerChild(options: WorkerChildOptions): Promise<Wor
       const text = stripVTControlCharacters(line);
       if (text.startsWith("error ")) said = text.slice("error ".length);
     });
-    // Not "exit": what it said last may come after that.
-    started.once("close", (code, signal) => {
+    started.once("exit", (code, signal) => {
       child = undefined;
       if (stopping) return;
       restarts++;
@@ -100,7 +102,10 @@ export async function startWorkerChild(options: WorkerChildOptions): Promise<Wor
       // Killed from outside, it starts again at once; what fails by itself at every start is given time.
       early = signal === null && aliveMs < LIVED_MS ? early + 1 : 0;
       const againInMs = Math.min(RESTART_MS * 2 ** Math.max(0, early - 1), LONGEST_RESTART_MS);
-      options.onDeath?.({ code, signal, aliveMs, againInMs, log: logFile, said });
+      // What it said last may come after its end; but a process of its own may hold the pipe open for long.
+      void Promise.race([once(started, "close"), delay(LAST_WORDS_MS)]).then(() => {
+        if (!stopping) options.onDeath?.({ code, signal, aliveMs, againInMs, log: logFile, said });
+      });
       setTimeout(() => {
         if (!stopping) launch();
       }, againInMs);
@@ -121,7 +126,7 @@ export async function startWorkerChild(options: WorkerChildOptions): Promise<Wor
     async stop() {
       stopping = true;
       if (child) {
-        const ended = once(child, "close");
+        const ended = once(child, "exit");
         child.kill("SIGTERM");
         const late = setTimeout(() => child?.kill("SIGKILL"), STOP_WITHIN_MS);
         await ended;

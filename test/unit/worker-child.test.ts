@@ -22,3 +22,28 @@ test("a worker that ends with an error - is reported with what it said", async (
   await worker.stop();
   await rm(dataDir, { recursive: true });
 });
+
+test("a worker that dies while a process of its own lives on - is started again all the same", async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), "signalbox-worker-child-"));
+  const main = join(dataDir, "main.mjs");
+  // The other process has the worker's standard error, as the one for suspects has.
+  await writeFile(
+    main,
+    `import { spawn } from "node:child_process";
+     spawn(process.execPath, ["-e", "setTimeout(() => {}, 8_000)"], { stdio: ["ignore", "ignore", "inherit"] }).unref();
+     process.exit(1);`,
+  );
+  const died = deferred<WorkerDeath>();
+  const worker = await startWorkerChild({
+    main,
+    configPath: "none",
+    dataDir,
+    onDeath: (death) => {
+      died.resolve(death);
+    },
+  });
+  expect(await died.promise).toMatchObject({ code: 1, said: null });
+  await expect.poll(() => worker.restarts, { timeout: 4_000 }).toBeGreaterThan(1);
+  await worker.stop();
+  await rm(dataDir, { recursive: true });
+});
