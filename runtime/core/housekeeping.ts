@@ -40,6 +40,8 @@ export interface Housekeeping {
   messageReceived(message: string): Promise<void>;
   /** Messages that were sent a while ago and have reached nobody, and the how-many-eth copy of each is to be sent. */
   unreceivedMessages(): Promise<readonly { readonly message: SignedEnvelope; readonly copy: number }[]>;
-  /** Keeps a rule set, so that its verdicts can be recomputed. */
+  /** Whether a rule set is kept: then it was checked, in every respect that depends on it alone. */
+  hasRuleSet(hash: string): Promise<boolean>;
+  /** Keeps a rule set that was checked, so that its verdicts can be recomputed. */
   keepRuleSet(hash: string, content: string): Promise<void>;
 }

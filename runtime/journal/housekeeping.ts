@@ -84,6 +84,9 @@ export function createHousekeeping(database: Database): Housekeeping {
       );
       return rows.map((row) => ({ message: JSON.parse(row.envelope) as SignedEnvelope, copy: row.sends }));
     },
+    async hasRuleSet(hash) {
+      return (await database.query("select from rule_sets where hash = $1", [hash])).length > 0;
+    },
     async keepRuleSet(hash, content) {
       await database.query("insert into rule_sets (hash, content) values ($1, $2) on conflict do nothing", [
         hash,

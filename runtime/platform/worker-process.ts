@@ -7,6 +7,8 @@ import { canonicalJson } from "../core/canonical.ts";
 import { systemClock } from "../core/clock.ts";
 import { SignalboxError } from "../core/errors.ts";
 import type { Database } from "../core/database.ts";
+import type { Housekeeping } from "../core/housekeeping.ts";
+import type { Judge } from "../core/judge.ts";
 import type { RunHead, Take } from "../core/journal.ts";
 import type { NatsAccess } from "../core/stack.ts";
 import { ruleSetSource, type ProjectLimits, type SignalboxConfig } from "../config.ts";
@@ -23,7 +25,7 @@ import { createMessages } from "../journal/messages.ts";
 import { createSnapshots } from "../journal/snapshots.ts";
 import { createTurns } from "../journal/turns.ts";
 import { JournalWriter } from "../journal/writer.ts";
-import { compileRuleSet } from "../rules/index.ts";
+import { readRuleSet } from "../rules/index.ts";
 import { Closers } from "./closers.ts";
 
 export interface WorkerProcessOptions {
@@ -73,9 +75,10 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
   // Tells an operator which process it is.
   const id = `worker-${String(process.pid)}-${randomUUID().slice(0, 8)}`;
   const limits: Limits = { ...DEFAULT_LIMITS, ...given(config.limits), ...options.limits };
-  const judge = compileRuleSet(await ruleSetSource(config));
   const database = openDatabase({ url: databaseUrl, applicationName: "signalbox-worker" });
   closers.add(() => database.end());
+  const housekeeping = createHousekeeping(database);
+  const judge = await openJudge(config, housekeeping);
   const clock = await DatabaseClock.start(database, systemClock);
   closers.add(() => {
     clock[Symbol.dispose]();
@@ -97,7 +100,6 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
   const writer = new JournalWriter({ url: databaseUrl, clock, onCommitted: live });
   closers.add(() => writer.close());
   const journal = new PostgresJournal({ database, writer, clock });
-  const housekeeping = createHousekeeping(database);
   const mailer = new Mailer({
     worker: id,
     bus,
@@ -106,7 +108,6 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
       log.warn({ err: error }, "A message was not sent; it will be sent again.");
     },
   });
-  await housekeeping.keepRuleSet(judge.ruleSet, canonicalJson(judge.content));
   const worker = new Worker({
     journal,
     judge,
@@ -140,6 +141,15 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
   await worker.start();
   const close = (): Promise<void> => closers.close();
   return { id, worker, close, [Symbol.asyncDispose]: close };
+}
+
+/** Every worker of a project has the same rules: the first that is started checks them for the others. */
+async function openJudge(config: SignalboxConfig, housekeeping: Housekeeping): Promise<Judge> {
+  const read = readRuleSet(await ruleSetSource(config));
+  const checked = await housekeeping.hasRuleSet(read.hash);
+  const judge = read.compile(checked);
+  if (!checked) await housekeeping.keepRuleSet(judge.ruleSet, canonicalJson(judge.content));
+  return judge;
 }
 
 function compileAgents(config: SignalboxConfig, database: Database, bus: Bus, log: Logger): Map<string, CompiledAgent> {

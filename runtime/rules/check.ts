@@ -16,7 +16,7 @@ import { HIDDEN_REASONS, own, type VisibleRecord } from "./visible.ts";
  * means that {@link compileRuleSet} will take it.
  */
 export function checkRules(source: RuleSetSource): RuleProblem[] {
-  return checkModel(modelOf(source), source.pools).problems;
+  return checkModel(modelOf(source), { pools: source.pools }).problems;
 }
 
 export interface CheckedModel {
@@ -24,8 +24,14 @@ export interface CheckedModel {
   readonly problems: RuleProblem[];
 }
 
-/** @param pools the pools that there are; what is on record is not compared with those of today */
-export function checkModel(model: RuleModel, pools?: readonly string[]): CheckedModel {
+export interface CheckOptions {
+  /** The pools that there are; what is on record is not compared with those of today. */
+  readonly pools?: readonly string[] | undefined;
+  /** Its types were checked before. */
+  readonly typed?: boolean;
+}
+
+export function checkModel(model: RuleModel, { pools, typed = false }: CheckOptions = {}): CheckedModel {
   const files = model.files.map(loadFile);
   const rules = files.flatMap((file) => file.rules);
   const problems = files.flatMap((file) => file.problems);
@@ -35,7 +41,7 @@ export function checkModel(model: RuleModel, pools?: readonly string[]): Checked
     const named = loaded.rules.map((rule) => ({ rule, findings: checkNames(rule, names) }));
     for (const { rule, findings } of named) problems.push(...problemsOf(rule, findings));
     const suspects = new Set(named.flatMap(({ rule, findings }) => (findings.length > 0 ? [rule] : [])));
-    problems.push(...checkTypes(loaded.rules, suspects, names));
+    if (!typed) problems.push(...checkTypes(loaded.rules, suspects, names));
   }
   return {
     rules,

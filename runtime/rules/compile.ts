@@ -21,7 +21,23 @@ export interface CompiledRuleSet extends Judge {
  * @throws {@link RulesInvalidError} listing everything that is wrong with it.
  */
 export function compileRuleSet(source: RuleSetSource): CompiledRuleSet {
-  return compile(modelOf(source), source.pools);
+  return readRuleSet(source).compile();
+}
+
+/** A rule set that was read, and not looked into. */
+export interface ReadRuleSet {
+  /** As that of the compiled one. */
+  readonly hash: string;
+  /**
+   * @param typed its types were checked before, by whoever put the set of this hash on record: that is most of the work
+   * @throws {@link RulesInvalidError} listing everything that is wrong with it.
+   */
+  compile(typed?: boolean): CompiledRuleSet;
+}
+
+/** Reads a rule set as far as its hash, see {@link compileRuleSet}. */
+export function readRuleSet(source: RuleSetSource): ReadRuleSet {
+  return readModel(modelOf(source), source.pools);
 }
 
 /**
@@ -31,14 +47,19 @@ export function compileRuleSet(source: RuleSetSource): CompiledRuleSet {
  * @throws {@link RulesInvalidError} if today's rules engine does not accept it.
  */
 export function restoreRuleSet(content: unknown): CompiledRuleSet {
-  return compile(modelFromContent(content));
+  return readModel(modelFromContent(content)).compile();
 }
 
-function compile(model: RuleModel, pools?: readonly string[]): CompiledRuleSet {
-  const { rules, problems } = checkModel(model, pools);
-  if (problems.length > 0) throw new RulesInvalidError(problems);
+function readModel(model: RuleModel, pools?: readonly string[]): ReadRuleSet {
   const content = contentOf(model);
   const hash = sha256(canonicalJson(content));
-  const judge = new CedarJudge(hash, model.agents, placeRules(rules));
-  return { ruleSet: hash, hash, content, judge: (call) => judge.judge(call) };
+  return {
+    hash,
+    compile(typed = false) {
+      const { rules, problems } = checkModel(model, { pools, typed });
+      if (problems.length > 0) throw new RulesInvalidError(problems);
+      const judge = new CedarJudge(hash, model.agents, placeRules(rules));
+      return { ruleSet: hash, hash, content, judge: (call) => judge.judge(call) };
+    },
+  };
 }

@@ -172,8 +172,7 @@ export class Lane implements AsyncDisposable {
     const { postgres } = this.#books;
     await this.#books.close();
     if (!postgres.running) await postgres.start();
-    await this.nats.stop("SIGKILL");
-    await this.nats.wipe();
+    await this.nats.lose();
     await this.nats.start();
     this.#databases++;
     this.#books = await openBooks(postgres, `${DATABASE}_${String(this.#databases)}`);

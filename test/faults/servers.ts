@@ -118,9 +118,10 @@ export class FaultNats {
     return this.#server.stop(signal);
   }
 
-  /** Deletes all that JetStream holds. Only while it is stopped. */
-  wipe(): Promise<void> {
-    return rm(this.#store, { recursive: true, force: true });
+  /** Kills it, and deletes all that JetStream holds. */
+  async lose(): Promise<void> {
+    await this.stop("SIGKILL");
+    await rm(this.#store, { recursive: true, force: true });
   }
 }
 

@@ -34,6 +34,7 @@ export async function settle(scene: Scene, limitMs: number): Promise<void> {
   await checkWorld(scene);
   // A run that goes on while it is read does not verify.
   if (open !== "") return;
+  await checkMail(scene);
   await checkRecord(scene);
   await scene.check();
 }
@@ -119,6 +120,17 @@ interface ApprovalRow {
   readonly approval: string;
   readonly status: string;
   readonly used: boolean;
+}
+
+/** Every message was for somebody, and no harm that ends is a reason to give one up. */
+async function checkMail(scene: Scene): Promise<void> {
+  const dead = await scene.books.database.query<{ what: string }>(
+    `select o.kind || ' from ' || o.from_agent || ' to ' || o.to_agent || ': ' || d.reason || ', ' || d.detail as what
+     from dead_letters d join outbox o using (msg_id) join runs r on r.run_id = o.from_run
+     where r.session_id = any($1::uuid[])`,
+    [scene.runs.map(({ run }) => run)],
+  );
+  for (const { what } of dead) scene.violated("lost", `a dead letter: ${what}`);
 }
 
 /** The chain verifies, the views say what the events say, and no attempt was made in vain where that is promised. */

@@ -1,3 +1,4 @@
+import { PATIENT } from "../agents.ts";
 import type { FaultCase } from "../case.ts";
 import type { Scene } from "../scene.ts";
 import { delay } from "../wait.ts";
@@ -76,6 +77,7 @@ export const messages: readonly FaultCase[] = [
   {
     name: "NATS is killed and its data wiped while a queue is sent to",
     agents: ["sender"],
+    together: true,
     long: true,
     promise: "The order of a queue is that of the sending, however much of it NATS loses or brings late.",
     guard: {
@@ -96,19 +98,19 @@ export const messages: readonly FaultCase[] = [
     },
     async run(scene) {
       inOrder(scene);
-      await scene.workers(2);
+      await scene.workers(2, PATIENT);
       await scene.startAll("sender", "sender");
       await delay(scene.random.between(0, 60));
-      await scene.lane.nats.stop("SIGKILL");
-      await scene.lane.nats.wipe();
+      await scene.toAll("NATS loses all", () => scene.lane.nats.lose());
       await scene.start("sender");
       await delay(scene.random.between(0, 200));
-      await scene.lane.nats.start();
+      await scene.toAll("NATS starts", () => scene.lane.nats.start());
     },
   },
   {
     name: "a run ends while messages come for its queue",
     agents: ["sender"],
+    together: true,
     long: true,
     promise: "What a run has not received when it ends starts the next run of its queue.",
     guard: {
@@ -124,7 +126,7 @@ export const messages: readonly FaultCase[] = [
     },
     async run(scene) {
       inOrder(scene);
-      await scene.workers(2);
+      await scene.workers(2, PATIENT);
       await scene.startAll("sender", "sender", "sender");
     },
   },

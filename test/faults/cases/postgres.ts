@@ -165,6 +165,7 @@ export const postgres: readonly FaultCase[] = [
   {
     name: "all connections of Postgres are taken",
     agents: ["teller", "clerk", "person"],
+    together: true,
     long: true,
     promise: "A worker that gets no connection waits for one, and loses nothing that it holds.",
     guard: {
@@ -179,7 +180,7 @@ export const postgres: readonly FaultCase[] = [
       ],
     },
     async run(scene) {
-      const taken: Connection[] = [];
+      const taken = await scene.toAll<Connection[]>("what is taken", () => Promise.resolve([]));
       const give = async (): Promise<void> => {
         await Promise.all(taken.splice(0).map((connection) => connection.end()));
       };

@@ -32,6 +32,7 @@ const NO_HOUSEKEEPING: Housekeeping = {
   expireApprovals: () => Promise.resolve(),
   messageReceived: () => Promise.resolve(),
   unreceivedMessages: () => Promise.resolve([]),
+  hasRuleSet: () => Promise.resolve(true),
   keepRuleSet: () => Promise.resolve(),
 };
 
