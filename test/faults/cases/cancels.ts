@@ -84,7 +84,8 @@ export const cancels: readonly FaultCase[] = [
       const asked = await askedOrLate(scene, run, { call, release }, async () => {
         await scene.cancel(run);
         // Whoever takes over a run that is not told yet asks the bank as well, and goes on.
-        if (dies) await told(scene, child).then(() => scene.killCaller(call));
+        await told(scene, child);
+        if (dies) await scene.killCaller(call);
         else await scene.meet();
       });
       if (!asked) scene.terms.ends = LATE;
