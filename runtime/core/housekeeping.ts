@@ -17,6 +17,20 @@ export interface WorkerKey {
   readonly agents: readonly string[];
 }
 
+/** What there is to do for everybody, by the database's clock. */
+export interface Overdue {
+  /** Runs whose timer is due. */
+  readonly timers: boolean;
+  /** Runs whose worker has not renewed its lease. */
+  readonly leases: boolean;
+  /** Approvals whose time to decide is over. */
+  readonly approvals: boolean;
+  /** Turns that are over and were not given back, or that nobody was told of. */
+  readonly turns: boolean;
+  /** Messages to be sent again. */
+  readonly messages: boolean;
+}
+
 /** What workers do for everybody beside their runs. All of it may be repeated, by any worker, at any time. */
 export interface Housekeeping {
   /** Makes known that a worker is there, and what it runs. */
@@ -25,6 +39,8 @@ export interface Housekeeping {
   workerGone(worker: string): Promise<void>;
   /** The public key of a worker that is or was there, and the agents that it speaks for; or null. */
   workerKey(worker: string): Promise<WorkerKey | null>;
+  /** Mostly there is nothing, and this one question is all that it costs to know. */
+  overdue(): Promise<Overdue>;
   /**
    * Makes runs ready whose worker has not renewed its lease, apart from `except`, and counts it as a crash where the
    * worker gives no sign of life any more.

@@ -64,14 +64,17 @@ export class Sweeps {
     const { housekeeping, mailer, take, onSuspects } = this.#options;
     try {
       await this.#lookForCancels();
-      await housekeeping.wakeDueRuns();
-      await this.#freeLeftBehind();
-      await this.#options.turns.handOut();
+      const overdue = await housekeeping.overdue();
+      if (overdue.timers) await housekeeping.wakeDueRuns();
+      await this.#lookAtLeases(overdue.leases);
+      if (overdue.turns) await this.#options.turns.handOut();
       if (this.#options.clock.monotonicMs() - this.#listenedMs > LISTEN_EVERY_MS) await this.listen();
-      await housekeeping.expireApprovals();
+      if (overdue.approvals) await housekeeping.expireApprovals();
       await this.#intake.fillSlots(SWEEP_GRACE_MS);
       if (take === "sound" && (await housekeeping.suspectsWait(versionsOf(this.#options)))) onSuspects?.();
-      for (const { message, copy } of await housekeeping.unreceivedMessages()) mailer.sendCopy(message, copy);
+      if (overdue.messages) {
+        for (const { message, copy } of await housekeeping.unreceivedMessages()) mailer.sendCopy(message, copy);
+      }
     } catch (error) {
       this.#options.onTrouble("sweeping", recordableError(error), {});
     }
@@ -93,10 +96,10 @@ export class Sweeps {
   }
 
   /**
-   * Runs of workers that are gone. A worker that was itself out of touch gives the others time to say that they are
+   * Frees runs of workers that are gone, if there are some. A worker that was itself out of touch gives the others time to say that they are
    * there: they were most likely out of touch as well, and have not crashed.
    */
-  async #freeLeftBehind(): Promise<void> {
+  async #lookAtLeases(overdue: boolean): Promise<void> {
     const { housekeeping, clock, worker, limits, sweepMs } = this.#options;
     const nowMs = clock.monotonicMs();
     if (nowMs - this.#sweptMs > limits.leaseMs / 3 + 2 * sweepMs) {
@@ -104,7 +107,7 @@ export class Sweeps {
       await housekeeping.workerSeen(worker);
     }
     this.#sweptMs = nowMs;
-    if (nowMs < this.#freeFromMs) return;
+    if (!overdue || nowMs < this.#freeFromMs) return;
     await housekeeping.freeLeftBehind(this.#runs.names());
   }
 }

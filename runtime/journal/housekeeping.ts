@@ -2,8 +2,9 @@ import type { SignedEnvelope } from "../core/bus.ts";
 import { canonicalJson } from "../core/canonical.ts";
 import type { Database } from "../core/database.ts";
 import type { EventData } from "../core/events.ts";
-import type { Housekeeping } from "../core/housekeeping.ts";
-import { DELIVER, FREE_LEFT_BEHIND, SUSPECTS_WAIT } from "./sql.ts";
+import type { Housekeeping, Overdue } from "../core/housekeeping.ts";
+import { DELIVER, FREE_LEFT_BEHIND, OVERDUE, SUSPECTS_WAIT } from "./sql.ts";
+import { PLACE_MS } from "./turns.ts";
 
 /** A message that nobody received is sent again after this time, and then each time that it has become twice as old. */
 const RESEND_AFTER_MS = 3_000;
@@ -40,6 +41,11 @@ export function createHousekeeping(database: Database): Housekeeping {
         [worker],
       );
       return row ? { publicKey: row.public_key, agents: row.agents } : null;
+    },
+    async overdue() {
+      const [due] = await database.query<Overdue>(OVERDUE, [PLACE_MS], "overdue");
+      if (!due) throw new Error("The database did not say what is overdue.");
+      return due;
     },
     async freeLeftBehind(except) {
       await database.query(FREE_LEFT_BEHIND, [except, SWEEP_LIMIT], "free_left_behind");

@@ -188,6 +188,21 @@ export const LOCK_LIMIT = `select pg_try_advisory_xact_lock($2::int, hashtext($1
 
 export const UNDER_WAY = `select count(*)::int as under_way from runs where agent = $1 and status = 'running'`;
 
+/** Whether the first of these times, which an index begins with, has passed. */
+const PASSED = (time: string, of: string): string =>
+  `coalesce((select min(${time}) from ${of}) <= clock_timestamp(), false)`;
+
+/** What the sweeps of workers look for. $1: how long one who did not come for its turn keeps its place, in ms. */
+export const OVERDUE = `
+select
+  ${PASSED("wake_at", "runs where status = 'parked' and wake_at is not null")} as timers,
+  ${PASSED("lease_until", "runs where status = 'running'")} as leases,
+  ${PASSED("expires_at", "approvals where status = 'pending'")} as approvals,
+  ${PASSED("held_until", "turns where state in ('offered', 'taken')")}
+    or ${PASSED("held_until + $1 * interval '1 millisecond'", "turns where state = 'away'")}
+    or exists (select 1 from turns where state = 'offered' and not told) as turns,
+  ${PASSED("resend_at", "outbox where received_at is null and dead_at is null")} as messages`;
+
 /**
  * Frees runs whose lease has run out, except those of $1: they are ready for whoever takes them. Where the worker was
  * seen lately, as seldom as it says that it is there, or said goodbye, it lost the lease without having crashed.

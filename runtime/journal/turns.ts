@@ -7,7 +7,7 @@ const TURN_LOCK = 7_271_905;
 /** How long a turn is kept for a run that was woken for it. Then the next one gets it. */
 const OFFER_MS = 10_000;
 /** How long a run that did not come for its turn keeps its place. */
-const PLACE_MS = 3_600_000;
+export const PLACE_MS = 3_600_000;
 /** So many at the head of the queue are looked at for runs that have ended. */
 const HEAD = 50;
 

@@ -161,13 +161,14 @@ async function park(database: Database, count: number): Promise<string[]> {
   return ids;
 }
 
-/** What each statement costs that a worker sends at every sweep while it has nothing to do. */
+/** What each statement costs that a worker sends at every sweep while it has nothing to do, or next to nothing. */
 async function sweep(database: Database): Promise<ReadonlyMap<string, Cost>> {
   await database.query("vacuum analyze runs, approvals, outbox, run_mailbox, workers");
   const explaining = new Explaining(database);
   await using stored = openJournal("postgres://nobody@127.0.0.1:1/none");
   const journal = new PostgresJournal({ database: explaining, writer: stored.writer, clock: systemClock });
   const housekeeping = createHousekeeping(explaining);
+  expect(Object.values(await housekeeping.overdue())).not.toContain(true);
   await housekeeping.wakeDueRuns();
   await housekeeping.freeLeftBehind([]);
   await housekeeping.expireApprovals();

@@ -13,7 +13,7 @@ export const LEFT_BEHIND: Guard = {
   patches: [
     {
       file: "runtime/engine/sweeps.ts",
-      find: "      await this.#freeLeftBehind();\n",
+      find: "      await this.#lookAtLeases(overdue.leases);\n",
       replace: "",
     },
   ],

@@ -26,6 +26,7 @@ const NO_HOUSEKEEPING: Housekeeping = {
   workerSeen: () => Promise.resolve(),
   workerGone: () => Promise.resolve(),
   workerKey: () => Promise.resolve(null),
+  overdue: () => Promise.resolve({ timers: true, leases: true, approvals: true, turns: true, messages: true }),
   freeLeftBehind: () => Promise.resolve(),
   suspectsWait: () => Promise.resolve(false),
   wakeDueRuns: () => Promise.resolve(),
