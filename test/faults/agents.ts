@@ -9,9 +9,9 @@ export const LEASE_MS = 400;
 /** For cases that no lease may run out in, however busy the machine is. */
 export const PATIENT = { leaseMs: 3_000 };
 /** How long a tool that can be asked afterwards may take. */
-export const CALL_MS = 1_400;
+export const CALL_MS = 1_800;
 /** How long one that cannot be asked may take: longer, because running out of it is a doubt. */
-const BLIND_CALL_MS = 3_000;
+const BLIND_CALL_MS = 5_000;
 /** For those that nobody has to ask about: no case waits for it. */
 const SAFE_CALL_MS = 10_000;
 
@@ -23,7 +23,7 @@ export const MESSAGES = 5;
 export const SLEEP_MS = 1_300;
 
 /** How many supersteps a long run makes: enough for two snapshots. */
-export const STRIDES = 90;
+export const STRIDES = 60;
 
 export const ALL_AGENTS = [
   "clerk",

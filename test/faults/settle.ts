@@ -13,7 +13,7 @@ interface RunRow {
 }
 
 /** How often is looked: each look costs the database and this process as much as some steps of a run. */
-const LOOK_MS = 60;
+const LOOK_MS = 80;
 
 /** Lets everything come to its end, with an operator who does what is asked, and finds what is wrong. */
 export async function settle(scene: Scene, limitMs: number): Promise<void> {

@@ -8,7 +8,7 @@ export async function holds(condition: () => boolean | Promise<boolean>, withinM
   for (;;) {
     if (await attempt(condition)) return true;
     if (performance.now() > deadline) return false;
-    await delay(20);
+    await delay(40);
   }
 }
 

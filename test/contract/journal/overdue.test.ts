@@ -66,16 +66,16 @@ const CASES: Readonly<Record<keyof Overdue, () => Promise<() => Promise<unknown>
 };
 
 test.each(Object.keys(CASES) as (keyof Overdue)[])("%s - are overdue until somebody has seen to them", async (what) => {
-  const { overdue } = createHousekeeping(one.database);
-  expect(await overdue()).toEqual(NOTHING);
+  const housekeeping = createHousekeeping(one.database);
+  expect(await housekeeping.overdue()).toEqual(NOTHING);
   const seeTo = await CASES[what]();
-  expect(await overdue()).toEqual({ ...NOTHING, [what]: true });
+  expect(await housekeeping.overdue()).toEqual({ ...NOTHING, [what]: true });
   await seeTo();
-  expect(await overdue()).toEqual(NOTHING);
+  expect(await housekeeping.overdue()).toEqual(NOTHING);
 });
 
 test("turns of which the offer was made and nobody was told - are overdue", async () => {
-  const { overdue } = createHousekeeping(one.database);
+  const housekeeping = createHousekeeping(one.database);
   const turns = createTurns(one.database);
   const [has, waits] = [await claimed(one.journal), await claimed(one.journal)].map(({ head }) => ({
     of: "another",
@@ -90,13 +90,13 @@ test("turns of which the offer was made and nobody was told - are overdue", asyn
   await one.database.query(
     "update turns set state = 'offered', held_until = clock_timestamp() + interval '1 minute' where of = 'another'",
   );
-  expect(await overdue()).toEqual({ ...NOTHING, turns: true });
+  expect(await housekeeping.overdue()).toEqual({ ...NOTHING, turns: true });
   await turns.handOut();
-  expect(await overdue()).toEqual(NOTHING);
+  expect(await housekeeping.overdue()).toEqual(NOTHING);
 });
 
 test("turns of those who did not come for them - are overdue once their place is not kept any more", async () => {
-  const { overdue } = createHousekeeping(one.database);
+  const housekeeping = createHousekeeping(one.database);
   const { head } = await claimed(one.journal);
   const away = async (since: string): Promise<void> => {
     await one.database.query(
@@ -106,9 +106,9 @@ test("turns of those who did not come for them - are overdue once their place is
     );
   };
   await away("10 minutes");
-  expect(await overdue()).toEqual(NOTHING);
+  expect(await housekeeping.overdue()).toEqual(NOTHING);
   await away("2 hours");
-  expect(await overdue()).toEqual({ ...NOTHING, turns: true });
+  expect(await housekeeping.overdue()).toEqual({ ...NOTHING, turns: true });
   await createTurns(one.database).handOut();
-  expect(await overdue()).toEqual(NOTHING);
+  expect(await housekeeping.overdue()).toEqual(NOTHING);
 });

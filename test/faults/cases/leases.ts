@@ -102,11 +102,11 @@ select b.run_id, m.run_id is not null as accepted`,
       ],
     },
     async run(scene) {
-      const leaseMs = 700;
+      const leaseMs = 1_500;
       await scene.workers(2, { leaseMs });
       const { held, release } = await scene.startHeld("teller", scene.random.pick(["arrived", "acted"]), ":wire");
       await scene.come("the call arrives", held);
-      await delay(leaseMs * 1.5 + scene.random.between(0, leaseMs / 2));
+      await delay(leaseMs * 1.3 + scene.random.between(0, leaseMs / 2));
       release();
     },
   },

@@ -4,7 +4,7 @@ import type { FaultCase, Guard } from "../case.ts";
 import type { Scene } from "../scene.ts";
 import { MAX_CONNECTIONS } from "../servers.ts";
 import { delay } from "../wait.ts";
-import { LEFT_BEHIND } from "./kills.ts";
+import { LEFT_BEHIND, startUntil } from "./kills.ts";
 
 /** For so long a worker certainly tries to reach a database that has gone. */
 const KEPT_MS = 2_500;
@@ -250,8 +250,7 @@ export const postgres: readonly FaultCase[] = [
       const cut = scene.wire("after", ["claim_runs"], (held) => {
         held.cut();
       });
-      await scene.startAll("clerk", "clerk");
-      await scene.come("a claim is answered", cut);
+      await startUntil(scene, cut);
     },
   },
 ];

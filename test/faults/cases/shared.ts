@@ -4,7 +4,7 @@ import type { Scene } from "../scene.ts";
 import { delay } from "../wait.ts";
 import { LEFT_BEHIND, REPEATED_UNASKED } from "./kills.ts";
 
-const RUNS = 12;
+const RUNS = 8;
 const AGENTS = ["clerk", "teller", "asker", "holder", "person", "strider"] as const;
 /** With so many runs at once on two cores, a worker may hear nothing for longer than the other cases' leases. */
 const SHARING = { leaseMs: 1_200 };

@@ -7,7 +7,13 @@ import { askedOrLate, gone } from "./kills.ts";
 const WOKEN_WHEN_DUE: Guard = {
   name: "waking what is due",
   shows: ["stuck"],
-  patches: [{ file: "runtime/engine/sweeps.ts", find: "      if (overdue.timers) await housekeeping.wakeDueRuns();\n", replace: "" }],
+  patches: [
+    {
+      file: "runtime/engine/sweeps.ts",
+      find: "      if (overdue.timers) await housekeeping.wakeDueRuns();\n",
+      replace: "",
+    },
+  ],
 };
 
 /** A run sleeps once, whoever looks at it: what it waits for is what it said first. */
