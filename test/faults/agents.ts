@@ -11,7 +11,7 @@ export const PATIENT = { leaseMs: 3_000 };
 /** How long a tool that can be asked afterwards may take. */
 export const CALL_MS = 1_800;
 /** How long one that cannot be asked may take: longer, because running out of it is a doubt. */
-const BLIND_CALL_MS = 5_000;
+const BLIND_CALL_MS = 10_000;
 /** For those that nobody has to ask about: no case waits for it. */
 const SAFE_CALL_MS = 10_000;
 

@@ -38,7 +38,7 @@ export interface Terms {
 }
 
 /** How long a condition that the case itself brings about may take. */
-const STEP_MS = 15_000;
+const STEP_MS = 25_000;
 
 /** One seed of one case: the runs that it starts, the harm that it does, and what it promises of them. */
 export class Scene {

@@ -1,7 +1,7 @@
 import { delay } from "./wait.ts";
 
 /** For the rest to come: who is not there by then does what it does alone. */
-const MEET_MS = 5_000;
+const MEET_MS = 12_000;
 
 /**
  * Seeds of one case that go on at the same time, on the same workers, each with runs of its own. What is done to

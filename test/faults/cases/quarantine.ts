@@ -6,7 +6,9 @@ import type { FaultRun, Scene } from "../scene.ts";
 import { gone } from "./kills.ts";
 
 /** As the second process that a worker starts for runs that may have crashed it: one run at a time. */
-const ALONE = { take: "suspects", slots: 1 } as const;
+const ALONE = { take: "suspects", slots: 1, leaseMs: 900 } as const;
+/** Who stands still for a while on a slow machine must not look as if it had crashed. */
+const SOUND = { take: "sound", leaseMs: 900 } as const;
 
 async function release(scene: Scene, { run }: FaultRun): Promise<void> {
   const { database } = scene.books;
@@ -36,7 +38,7 @@ export const quarantine: readonly FaultCase[] = [
     },
     long: true,
     async run(scene) {
-      await scene.worker({ take: "sound" });
+      await scene.worker(SOUND);
       // Each is killed in a call that may be repeated, or the first would be asked about.
       const bystander = await scene.startHeld(scene.random.pick(["clerk", "clerk", "teller"]), "before", ":upsert");
       await scene.come("the bystander is at work", bystander.held);
@@ -44,7 +46,7 @@ export const quarantine: readonly FaultCase[] = [
       const poison = await scene.startPoisoned("clerk", ":upsert", () => mended);
       await gone(scene);
       bystander.release();
-      const sound = await scene.another({ take: "sound" });
+      const sound = await scene.another(SOUND);
       await scene.until("the run is in quarantine", async () => {
         const status = await scene.status(poison);
         if (status === "quarantined") return true;

@@ -1,8 +1,8 @@
-import type { FaultCase, Guard } from "../case.ts";
+import type { FaultCase } from "../case.ts";
 import { STRIDES } from "../agents.ts";
 import type { Scene } from "../scene.ts";
 import { delay } from "../wait.ts";
-import { LEFT_BEHIND, REPEATED_UNASKED } from "./kills.ts";
+import { REPEATED_UNASKED } from "./kills.ts";
 
 const RUNS = 8;
 const AGENTS = ["clerk", "teller", "asker", "holder", "person", "strider"] as const;
@@ -29,16 +29,23 @@ async function killOne(scene: Scene): Promise<void> {
   await scene.another(SHARING);
 }
 
-/** Many runs of all kinds and a long one, on workers that are killed at any time and replaced. */
-function sharing(workers: number, kills: number, guard: Guard): FaultCase {
-  return {
-    name: `${String(workers)} worker process${workers === 1 ? "" : "es"}, killed at any time, share ${String(RUNS)} runs and one of ${String(STRIDES)} supersteps`,
+/** How many workers there are, and how many of them are killed, one after the other. */
+const WORKERS = [
+  { workers: 1, kills: 1 },
+  { workers: 2, kills: 2 },
+  { workers: 4, kills: 3 },
+] as const;
+
+export const shared: readonly FaultCase[] = [
+  {
+    name: `1, 2 or 4 worker processes, killed at any time, share ${String(RUNS)} runs and one of ${String(STRIDES)} supersteps`,
     agents: AGENTS,
-    promise: "Killing any worker at any time loses nothing and doubles nothing.",
-    guard,
+    promise: "Killing any worker at any time loses nothing and doubles nothing, however many there are.",
+    guard: { name: "reconcile before a call is repeated", shows: ["duplicated"], patches: [REPEATED_UNASKED] },
     long: true,
     async run(scene) {
       const { random } = scene;
+      const { workers, kills } = random.pick(WORKERS);
       scene.terms.doubts = true;
       scene.terms.limitMs = 60_000;
       await scene.workers(workers, SHARING);
@@ -51,25 +58,5 @@ function sharing(workers: number, kills: number, guard: Guard): FaultCase {
       }
       await started;
     },
-  };
-}
-
-export const shared: readonly FaultCase[] = [
-  sharing(1, 1, LEFT_BEHIND),
-  sharing(2, 2, {
-    name: "reconcile before a call is repeated",
-    shows: ["duplicated"],
-    patches: [REPEATED_UNASKED],
-  }),
-  sharing(4, 3, {
-    name: "the same idempotency key in every attempt",
-    shows: ["duplicated"],
-    patches: [
-      {
-        file: "runtime/engine/make-call.ts",
-        find: 'return repeat(execution, call, { proposal, id, approved }, "crash", null);',
-        replace: 'return repeat(execution, call, { proposal, id: crypto.randomUUID(), approved }, "crash", null);',
-      },
-    ],
-  }),
+  },
 ];
