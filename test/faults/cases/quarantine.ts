@@ -6,9 +6,9 @@ import type { FaultRun, Scene } from "../scene.ts";
 import { gone } from "./kills.ts";
 
 /** As the second process that a worker starts for runs that may have crashed it: one run at a time. */
-const ALONE = { take: "suspects", slots: 1, leaseMs: 900 } as const;
+const ALONE = { take: "suspects", slots: 1, leaseMs: 600 } as const;
 /** Who stands still for a while on a slow machine must not look as if it had crashed. */
-const SOUND = { take: "sound", leaseMs: 900 } as const;
+const SOUND = { take: "sound", leaseMs: 600 } as const;
 
 async function release(scene: Scene, { run }: FaultRun): Promise<void> {
   const { database } = scene.books;
