@@ -164,9 +164,9 @@ export class Scene {
     return this.#together.meet();
   }
 
-  /** Does something to what all seeds have in common: once, when all have come as far. */
-  async toAll<T>(what: string, act: () => Promise<T>): Promise<T> {
-    await this.meet();
+  /** Does something to what all seeds have in common: once, when all have come as far, or after so long. */
+  async toAll<T>(what: string, act: () => Promise<T>, withinMs?: number): Promise<T> {
+    await this.#together.meet(withinMs);
     return this.#together.share(what, act);
   }
 

@@ -1,7 +1,7 @@
 import { delay } from "./wait.ts";
 
 /** For the rest to come: who is not there by then does what it does alone. */
-const MEET_MS = 12_000;
+const MEET_MS = 5_000;
 
 /**
  * Seeds of one case that go on at the same time, on the same workers, each with runs of its own. What is done to
@@ -23,13 +23,13 @@ export class Together {
     return made;
   }
 
-  /** Resolves once all who are still there wait here. */
-  async meet(): Promise<void> {
+  /** Resolves once all who are still there wait here, or after so long. */
+  async meet(withinMs = MEET_MS): Promise<void> {
     if (this.#waiting.length + 1 >= this.#members) {
       this.#go();
       return;
     }
-    await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), delay(MEET_MS)]);
+    await Promise.race([new Promise<void>((resolve) => this.#waiting.push(resolve)), delay(withinMs)]);
   }
 
   leave(): void {
