@@ -1,5 +1,5 @@
 import { effectNameOf } from "../core/effects.ts";
-import type { JournalEvent } from "../core/events.ts";
+import type { EventData, JournalEvent } from "../core/events.ts";
 import type { Verdict } from "../core/verdict.ts";
 import { brief, visible } from "./output.ts";
 
@@ -65,7 +65,7 @@ export function describeEvent(event: JournalEvent): string {
     case "message_sent":
       return `${event.data.kind} sent to ${event.data.to} on ${event.data.subject}${on(event.data)}`;
     case "run_parked":
-      return `parked, waits for ${event.data.waits.map((wait) => wait.kind).join(", ")}`;
+      return parked(event.data);
     case "cancel_requested":
       return `${visible(event.data.by.id)} asked that it end: ${visible(event.data.reason)}`;
     case "run_quarantined":
@@ -85,6 +85,16 @@ export function describeEvent(event: JournalEvent): string {
 function on({ topic, key }: { readonly topic?: string | undefined; readonly key?: string | undefined }): string {
   const parts = [...(topic === undefined ? [] : [`topic ${topic}`]), ...(key === undefined ? [] : [`key ${key}`])];
   return parts.length === 0 ? "" : visible(` (${parts.join(", ")})`);
+}
+
+/** For much at once: "approval, human (3)". */
+function parked({ waits, over }: EventData<"run_parked">): string {
+  const counts = new Map<string, number>();
+  for (const { kind } of waits) counts.set(kind, (counts.get(kind) ?? 0) + 1);
+  const kinds = [...counts].map(([kind, count]) => (count === 1 ? kind : `${kind} (${String(count)})`)).join(", ");
+  if (over === undefined) return `parked, waits for ${kinds}`;
+  const added = kinds === "" ? "" : `, and for ${kinds}`;
+  return `parked again, waits for all that it waited for apart from ${String(over.length)}${added}`;
 }
 
 function outcome(of: { ok: true; value: unknown } | { ok: false; error: { message: string } }): string {

@@ -246,7 +246,11 @@ export const eventSchemas = {
     topic: z.string().optional(),
     key: z.string().optional(),
   }),
-  run_parked: z.object({ waits: z.array(wait) }),
+  /**
+   * With `over`, only what is new since the run last parked, and the effects that it waits for no more: all else that it
+   * waited for then, it still does. Without, all that it waits for, as always for the first park after a snapshot.
+   */
+  run_parked: z.object({ waits: z.array(wait), over: z.array(z.string()).optional() }),
   /** Somebody asked that the run end: from here on nothing new is called, and what was started is settled. */
   cancel_requested: z.object({
     by: actorSchema,

@@ -3,6 +3,7 @@ import { isRepeatable } from "./effects.ts";
 import type { EventData, JournalEvent, Proposal, RunStatus, Wait } from "./events.ts";
 import type { JsonValue } from "./json.ts";
 import { isInside, superstepKey } from "./node-keys.ts";
+import { waitsOf } from "./parked-waits.ts";
 
 /** A node execution that failed and is to run again. */
 export interface NodeRetry {
@@ -15,6 +16,8 @@ export interface RunRecord {
   started: EventData<"run_started"> | null;
   status: RunStatus;
   waits: readonly Wait[];
+  /** What it waited for when it last parked; null before, and after a snapshot. */
+  parked: readonly Wait[] | null;
   /** The recorded updates of finished node executions, by node key. */
   readonly nodes: Map<string, JsonValue>;
   /** Node executions that failed and are tried again, by node key. */
@@ -54,6 +57,7 @@ export function emptyRecord(): RunRecord {
     started: null,
     status: "ready",
     waits: [],
+    parked: null,
     nodes: new Map(),
     retries: new Map(),
     effects: new Map(),
@@ -103,6 +107,7 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
       return;
     case "snapshot_taken":
       record.snapshot = { step: event.data.step, bytes: event.data.bytes };
+      record.parked = null;
       return;
     case "effect_recorded":
       end(record, event.data.node, event.data.effect, {
@@ -229,8 +234,9 @@ export function applyEvent(record: RunRecord, event: JournalEvent): void {
       return;
     case "run_parked":
       record.status = "parked";
-      record.waits = event.data.waits;
-      for (const wait of event.data.waits) {
+      record.waits = waitsOf(event.data, record.parked);
+      record.parked = record.waits;
+      for (const wait of record.waits) {
         if (wait.kind === "timer") settle(record, wait.effect, wait.dueAt);
         else if (wait.kind === "turn") record.turns.set(wait.effect, (record.turns.get(wait.effect) ?? 0) + 1);
       }

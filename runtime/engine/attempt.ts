@@ -6,6 +6,7 @@ import type { NewEvent, RunStatus, Wait } from "../core/events.ts";
 import type { Appended, AppendOptions, Claim, RunHead, ViewWrite } from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Messages } from "../core/messages.ts";
+import { parkedWith } from "../core/parked-waits.ts";
 import type { Actor } from "../core/people.ts";
 import { applyEvent, type RunRecord } from "../core/run-record.ts";
 import type { Turns } from "../core/turns.ts";
@@ -366,7 +367,7 @@ export class Attempt {
   async #park(waits: readonly Wait[]): Promise<RunStatus> {
     const deadline = this.#stop ? undefined : this.record.started?.deadline;
     this.#close();
-    return this.#services.journal.append(this.head, [{ type: "run_parked", data: { waits: [...waits] } }], {
+    return this.#services.journal.append(this.head, [{ type: "run_parked", data: parkedWith(this.#snapshots.parked, waits) }], {
       status: "parked",
       waits,
       wakeAt: wakeAt(waits, deadline),

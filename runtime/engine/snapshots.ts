@@ -1,6 +1,6 @@
 import { sha256 } from "../core/canonical.ts";
 import type { Claim } from "../core/journal.ts";
-import type { JournalEvent, NewEvent } from "../core/events.ts";
+import type { JournalEvent, NewEvent, Wait } from "../core/events.ts";
 import { forgetPast, keptOf, restoredRecord } from "../core/kept-record.ts";
 import { applyEvent, emptyRecord, type RunRecord } from "../core/run-record.ts";
 import type { AttemptServices } from "./attempt-services.ts";
@@ -139,6 +139,11 @@ export class SnapshotTaker {
   /** True if the run has ever had one: it may be there to be dropped. */
   get taken(): boolean {
     return this.#tail.snapshot !== null;
+  }
+
+  /** What the run waited for when it last parked; null if whoever reads from the newest snapshot on cannot know. */
+  get parked(): readonly Wait[] | null {
+    return this.#tail.parked;
   }
 
   /** Resolves once what was taken is kept, or could not be. */

@@ -1,10 +1,11 @@
 import type { AnyAgent } from "../../agents/define-agent.ts";
 import { systemClock } from "../../runtime/core/clock.ts";
 import type { Bus, Envelope } from "../../runtime/core/bus.ts";
-import type { EventData, EventType, JournalEvent, NewEvent, RunStatus } from "../../runtime/core/events.ts";
+import type { EventData, EventType, JournalEvent, NewEvent, RunStatus, Wait } from "../../runtime/core/events.ts";
 import type { Journal, NewRun } from "../../runtime/core/journal.ts";
 import type { JsonValue } from "../../runtime/core/json.ts";
 import type { Judge, ProposedCall } from "../../runtime/core/judge.ts";
+import { applyEvent, emptyRecord } from "../../runtime/core/run-record.ts";
 import type { Snapshots } from "../../runtime/core/snapshots.ts";
 import type { Turns } from "../../runtime/core/turns.ts";
 import type { Verdict } from "../../runtime/core/verdict.ts";
@@ -134,13 +135,19 @@ export class TestEngine {
     }
   }
 
+  /** What a run that has parked waits for. */
+  async waits(run: string): Promise<readonly Wait[]> {
+    const record = emptyRecord();
+    for (const event of await this.events(run)) applyEvent(record, event);
+    return record.waits;
+  }
+
   /** Attempts until the run neither is ready nor was cut, and waits only for people and answers. */
   async runOn(compiled: CompiledAgent, run: string): Promise<RunStatus> {
     for (;;) {
       const status = await this.attempt(compiled, run);
       if (status === "cut" || status === "ready") continue;
-      const last = (await this.events(run)).at(-1);
-      const timers = last?.type === "run_parked" ? last.data.waits.filter((wait) => wait.kind === "timer") : [];
+      const timers = (await this.waits(run)).filter((wait) => wait.kind === "timer");
       if (status !== "parked" || timers.length === 0) return status;
       // As a sweep would: it is woken when its time has come.
       const dueAt = Math.min(...timers.map((timer) => timer.dueAt));

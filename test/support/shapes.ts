@@ -117,9 +117,8 @@ export class ShapeRun {
     return this.engine.events(this.run);
   }
 
-  async waits(): Promise<readonly Wait[]> {
-    const last = (await this.events()).at(-1);
-    return last?.type === "run_parked" ? last.data.waits : [];
+  waits(): Promise<readonly Wait[]> {
+    return this.engine.waits(this.run);
   }
 
   /** The questions that have been put and have no answer, in the order in which they were put. */

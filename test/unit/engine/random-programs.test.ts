@@ -33,8 +33,7 @@ describe("calls at the same time, cut off and replayed", () => {
             );
             if (heard.length > before.length) before = heard;
             if (status === "finished") break;
-            const last = (await engine.events(run)).at(-1);
-            const waits = last?.type === "run_parked" ? last.data.waits.map(({ kind }) => kind) : [];
+            const waits = (await engine.waits(run)).map(({ kind }) => kind);
             expect(status === "parked" ? [...new Set(waits)] : status).toEqual(status === "parked" ? ["timer"] : "cut");
             engine.skip(60_000);
           }
