@@ -20,6 +20,8 @@ export interface WorkerChildOptions {
   /** More options of `signalbox worker`. */
   readonly args?: readonly string[];
   readonly env?: Readonly<Record<string, string>>;
+  /** After how long of taking runs a worker's end is no sign of a bad start. Default 10,000 ms. */
+  readonly livedMs?: number;
   /** Told of a worker that ended without being asked to, and when it is started again. */
   readonly onDeath?: (death: WorkerDeath) => void;
 }
@@ -49,7 +51,9 @@ export interface WorkerChild {
 
 const RESTART_MS = 300;
 const LONGEST_RESTART_MS = 30_000;
-/** A worker that lived this long had started well: what ended it is news. */
+/** What a worker sends the process that started it, once it takes runs. */
+export const WORKER_READY = "ready";
+/** A worker that has taken runs for so long had started well: what ended it is news. */
 const LIVED_MS = 10_000;
 /** How long what a dead worker said may still be on its way. */
 const LAST_WORDS_MS = 200;
@@ -86,11 +90,20 @@ export async function startWorkerChild(options: WorkerChildOptions): Promise<Wor
         ...(options.args ?? []),
       ],
       // The open stdin tells the worker that we live; it closes however we end.
-      { stdio: ["pipe", "ignore", "pipe"], env: { ...process.env, SIGNALBOX_DATA: options.dataDir, ...options.env } },
+      {
+        stdio: ["pipe", "ignore", "pipe", "ipc"],
+        env: { ...process.env, SIGNALBOX_DATA: options.dataDir, ...options.env },
+      },
     );
-    started.stderr.pipe(log, { end: false });
+    let readyAt: number | null = null;
+    started.on("message", (message) => {
+      if (message === WORKER_READY) readyAt = performance.now();
+    });
+    const { stderr } = started;
+    if (!stderr) throw new Error("A worker's standard error is a pipe.");
+    stderr.pipe(log, { end: false });
     let said: string | null = null;
-    createInterface({ input: started.stderr }).on("line", (line) => {
+    createInterface({ input: stderr }).on("line", (line) => {
       const text = stripVTControlCharacters(line);
       if (text.startsWith("error ")) said = text.slice("error ".length);
     });
@@ -100,7 +113,8 @@ export async function startWorkerChild(options: WorkerChildOptions): Promise<Wor
       restarts++;
       const aliveMs = performance.now() - startedAt;
       // Killed from outside, it starts again at once; what fails by itself at every start is given time.
-      early = signal === null && aliveMs < LIVED_MS ? early + 1 : 0;
+      const lived = readyAt !== null && performance.now() - readyAt >= (options.livedMs ?? LIVED_MS);
+      early = signal === null && !lived ? early + 1 : 0;
       const againInMs = Math.min(RESTART_MS * 2 ** Math.max(0, early - 1), LONGEST_RESTART_MS);
       // What it said last may come after its end; but a process of its own may hold the pipe open for long.
       void Promise.race([once(started, "close"), delay(LAST_WORDS_MS)]).then(() => {

@@ -144,8 +144,26 @@ describe("bad input", () => {
 });
 
 describe("a worker", () => {
+  const config = fileURLToPath(new URL("../support/stray-project.ts", import.meta.url));
+
+  test("that is not there - is missed by who follows a run of its agent", async () => {
+    const env = { ...process.env, ...servers };
+    const args = ["--config", config, "run", "stray", "--input", "-", "--watch"];
+    const following = spawnSupport("../../dist/runtime/cli/main.js", args, { env });
+    following.stdin?.end("{}");
+    let said = "";
+    following.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    try {
+      await expect
+        .poll(() => said, { timeout: 20_000 })
+        .toContain("The run of stray does not go on: no worker has its agent.");
+      expect(following.exitCode).toBeNull();
+    } finally {
+      following.kill("SIGKILL");
+    }
+  });
+
   test("whose tool leaves a rejected promise unwatched - lives on and finishes the run", async () => {
-    const config = fileURLToPath(new URL("../support/stray-project.ts", import.meta.url));
     const env = { ...process.env, ...servers, LOG_LEVEL: "silent" };
     const worker = spawnSupport("../../dist/runtime/cli/main.js", ["worker", "--config", config], { env });
     try {

@@ -47,3 +47,34 @@ test("a worker that dies while a process of its own lives on - is started again 
   await worker.stop();
   await rm(dataDir, { recursive: true });
 });
+
+/** The delays before the next start of a worker that runs this, as often as it dies. */
+async function delaysOf(script: string, deaths: number): Promise<number[]> {
+  const dataDir = await mkdtemp(join(tmpdir(), "signalbox-worker-child-"));
+  const main = join(dataDir, "main.mjs");
+  await writeFile(main, script);
+  const delays: number[] = [];
+  const all = deferred<number>();
+  const worker = await startWorkerChild({
+    main,
+    configPath: "none",
+    dataDir,
+    livedMs: 50,
+    onDeath: ({ againInMs }) => {
+      delays.push(againInMs);
+      if (delays.length === deaths) all.resolve(deaths);
+    },
+  });
+  await all.promise;
+  await worker.stop();
+  await rm(dataDir, { recursive: true });
+  return delays;
+}
+
+test("a worker that never comes so far as to take runs - is started again more and more seldom, however long it takes to fail", async () => {
+  expect(await delaysOf("setTimeout(() => process.exit(1), 150);", 3)).toEqual([300, 600, 1_200]);
+});
+
+test("a worker that has taken runs for a while before it ends by itself - is started again at once", async () => {
+  expect(await delaysOf('process.send("ready"); setTimeout(() => process.exit(1), 150);', 3)).toEqual([300, 300, 300]);
+});

@@ -1,14 +1,16 @@
 import { readFile } from "node:fs/promises";
 import type { Command } from "commander";
 import pc from "picocolors";
+import type { Database } from "../../core/database.ts";
 import { InvalidInputError } from "../../core/errors.ts";
-import { ENDED_STATUSES, type Cursor, type Wait } from "../../core/events.ts";
+import { ENDED_STATUSES, type Cursor, type RunStatus, type Wait } from "../../core/events.ts";
 import type { JsonValue } from "../../core/json.ts";
 import type { Principal } from "../../core/people.ts";
 import type { SessionSummary } from "../../core/protocol.ts";
 import { openConnection } from "../../journal/database.ts";
 import { migrate } from "../../journal/migrate.ts";
 import { isOnTheWay } from "../../operations/on-the-way.ts";
+import { runView } from "../../operations/runs.ts";
 import { findRunningStack, startStack } from "../../stack/index.ts";
 import { parseJson, standardInput } from "../arguments.ts";
 import {
@@ -22,11 +24,14 @@ import {
 } from "../context.ts";
 import { describeEvent } from "../describe-event.ts";
 import { EXIT, print, progress } from "../output.ts";
+import { STUCK_WORDS } from "./runs.ts";
 import { waitsFor } from "./sessions.ts";
 
 /** In whose name runs start that nobody signed in for: whoever may use the database from this machine. */
 const CLI: Principal = { name: "cli", kind: "service", roles: [], pools: [] };
 const FOLLOW_MS = 100;
+/** After so long without an event, it is asked whether anybody could go on at all. */
+const STILL_MS = 3_000;
 
 /** `run AGENT`: starts a run and, if asked, follows it. */
 export function addRunCommand(program: Command): void {
@@ -101,6 +106,7 @@ async function followSession(
 ): Promise<SessionSummary> {
   let cursor: Cursor = {};
   let quiet = false;
+  let lookAtMs = performance.now() + STILL_MS;
   for (;;) {
     const delta = await services.eventsAfter(started.session, cursor, 1000);
     const agents = new Map(delta.runs.map((run) => [run.run, run.agent]));
@@ -109,6 +115,13 @@ async function followSession(
       if (show && event.type !== "superstep_finished")
         process.stdout.write(`${pc.dim(agents.get(event.run) ?? "")} ${describeEvent(event)}\n`);
       cursor = { ...cursor, [event.run]: event.seq };
+    }
+    if (delta.events.length > 0) lookAtMs = performance.now() + STILL_MS;
+    else if (performance.now() > lookAtMs) {
+      const why = await whyStuck(database, delta.runs);
+      // Said once for as long as nothing moves.
+      lookAtMs = why === null ? performance.now() + STILL_MS : Infinity;
+      if (why !== null) process.stderr.write(`${pc.yellow("waiting")} ${why}\n`);
     }
     const waitsOutside = delta.session.waits.some(isOutside);
     const still = waitsOutside && delta.runs.every((run) => run.status !== "ready" && run.status !== "running");
@@ -119,6 +132,20 @@ async function followSession(
     quiet = still && !(await isOnTheWay(database, started.session));
     await new Promise((resolve) => setTimeout(resolve, FOLLOW_MS));
   }
+}
+
+/** A sentence on a run that nobody who is there can go on with; null where there is none. */
+async function whyStuck(
+  database: Database,
+  runs: readonly { readonly run: string; readonly status: RunStatus }[],
+): Promise<string | null> {
+  for (const { run, status } of runs) {
+    if (ENDED_STATUSES.includes(status)) continue;
+    const { agent, stuck } = await runView(database, run);
+    if (stuck === null) continue;
+    return `The run of ${agent} does not go on: ${STUCK_WORDS[stuck]}. It goes on as soon as one is there; if "npx signalbox dev" runs, it says what keeps its workers from starting.`;
+  }
+  return null;
 }
 
 /** True for what does not end by itself, or by another run of the session that was asked. */

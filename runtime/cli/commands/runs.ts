@@ -6,7 +6,7 @@ import { oneLine, print, table, time } from "../output.ts";
 
 const RUN_ID = idOf("a run", "runs ls");
 
-const STUCK_WORDS = {
+export const STUCK_WORDS = {
   no_worker: "no worker has its agent",
   no_worker_for_version: "no worker for its version",
 } as const;

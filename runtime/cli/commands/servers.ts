@@ -4,6 +4,7 @@ import pc from "picocolors";
 import { InvalidInputError } from "../../core/errors.ts";
 import { openConnection } from "../../journal/database.ts";
 import { migrate } from "../../journal/migrate.ts";
+import { WORKER_READY } from "../../platform/worker-child.ts";
 import { checkPostgres, fetchServers, startStack } from "../../stack/index.ts";
 import { wholeNumber } from "../arguments.ts";
 import { configOf, createLog, findStack, globalOptions, runningStack, surviveStrayRejections } from "../context.ts";
@@ -75,6 +76,8 @@ export function addServerCommands(program: Command): void {
         },
       });
       log.info({ worker: worker.id, agents: config.agents.map((agent) => agent.name) }, "The worker is ready.");
+      // To the process that started this one, and will start the next. It may be gone.
+      process.send?.(WORKER_READY, undefined, undefined, () => undefined);
       const stopped = untilStopped(options.withParent === true);
       await (suspects ? Promise.race([stopped, untilIdle(() => worker.worker.busy > 0)]) : stopped);
       log.info({ worker: worker.id }, "The worker drains.");
