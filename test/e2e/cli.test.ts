@@ -148,9 +148,10 @@ describe("a worker", () => {
 
   test("that is not there - is missed by who follows a run of its agent", async () => {
     const env = { ...process.env, ...servers };
-    const args = ["--config", config, "run", "stray", "--input", "-", "--watch"];
-    const following = spawnSupport("../../dist/runtime/cli/main.js", args, { env });
-    following.stdin?.end("{}");
+    const input = join(folder, "stray.json");
+    await writeFile(input, "{}");
+    const args = ["--config", config, "run", "stray", "--input", input, "--watch"];
+    const following = spawnSupport("../../dist/runtime/cli/main.js", args, { env, stderr: "pipe" });
     let said = "";
     following.stderr?.on("data", (chunk: Buffer) => (said += chunk.toString()));
     try {

@@ -7,6 +7,8 @@ export interface SpawnOptions {
   readonly uid?: number;
   readonly gid?: number;
   readonly env?: NodeJS.ProcessEnv;
+  /** Default: shown. */
+  readonly stderr?: "inherit" | "pipe";
 }
 
 const FLAGS = ["--conditions=signalbox-source", "--import", "tsx"];
@@ -18,10 +20,14 @@ export function supportCommand(file: string): string {
 }
 
 /** Runs a TypeScript file of `test/support` as a process, in a process group of its own. Its errors are shown. */
-export function spawnSupport(file: string, args: readonly string[], options: SpawnOptions = {}): ChildProcess {
+export function spawnSupport(
+  file: string,
+  args: readonly string[],
+  { stderr = "inherit", ...options }: SpawnOptions = {},
+): ChildProcess {
   const script = fileURLToPath(new URL(file, import.meta.url));
   return spawn(process.execPath, [...FLAGS, script, ...args], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", stderr],
     detached: true,
     cwd: fileURLToPath(new URL("../../", import.meta.url)),
     ...options,
