@@ -367,12 +367,16 @@ export class Attempt {
   async #park(waits: readonly Wait[]): Promise<RunStatus> {
     const deadline = this.#stop ? undefined : this.record.started?.deadline;
     this.#close();
-    return this.#services.journal.append(this.head, [{ type: "run_parked", data: parkedWith(this.#snapshots.parked, waits) }], {
-      status: "parked",
-      waits,
-      wakeAt: wakeAt(waits, deadline),
-      mailboxTaken: this.#mailbox.taken,
-    }).durable;
+    return this.#services.journal.append(
+      this.head,
+      [{ type: "run_parked", data: parkedWith(this.#snapshots.parked, waits) }],
+      {
+        status: "parked",
+        waits,
+        wakeAt: wakeAt(waits, deadline),
+        mailboxTaken: this.#mailbox.taken,
+      },
+    ).durable;
   }
 
   /** Records the end, answers whoever asked, and voids what people need not decide or answer any more. */

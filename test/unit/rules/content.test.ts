@@ -5,6 +5,7 @@ import type { JsonObject } from "../../../runtime/core/json.ts";
 import type { RuledAgent, RuleSetSource } from "../../../runtime/core/judge.ts";
 import {
   compileRuleSet,
+  readRuleSet,
   RulesInvalidError,
   RuleSetUnreadableError,
   restoreRuleSet,
@@ -70,6 +71,19 @@ describe("the recorded form of a rule set", () => {
     ["whose calls a file judges", { agents: [refunds(undefined)], shared: [{ path: "rules.cedar", text: TEXT }] }],
   ])("changes with %s", (_, source) => {
     expect(compileRuleSet(source).hash).not.toBe(compile(TEXT).hash);
+  });
+
+  test("whose types were checked when it was put on record - is refused for all else that is wrong", () => {
+    const mistyped = readRuleSet(
+      sourceOf(`${PERMIT} @id("r") @reason("No.") forbid ${head} when { context.input.amonut > 5 };`),
+    );
+    expect(() => mistyped.compile()).toThrow(RulesInvalidError);
+    const judge = mistyped.compile(true);
+    expect(judge.hash).toBe(mistyped.hash);
+    // Where it could be there after all, a call that it cannot judge is not made.
+    expect(judge.judge(refundCall()).decision).toBe("deny");
+    expect(() => readRuleSet(sourceOf(`${PERMIT} forbid ${head};`)).compile(true)).toThrow(RulesInvalidError);
+    expect(() => readRuleSet(sourceOf("permit (")).compile(true)).toThrow(RulesInvalidError);
   });
 
   test("that was altered or is not known is refused", () => {
