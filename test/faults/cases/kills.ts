@@ -252,12 +252,14 @@ export const kills: readonly FaultCase[] = [
     },
     async run(scene) {
       await scene.workers(2, { leaseMs: 1_500 });
-      const run = scene.start("teller");
+      const started = scene.start("teller");
       await scene.come(
         "the end is committed",
         scene.wire("after", ["effect_finished"], (_, worker) => worker.kill()),
       );
-      await run;
+      const attempts = (await scene.events(await started)).filter(({ type }) => type === "attempt_started");
+      // A worker that stood still on a slow machine had lost the run before: then somebody was asked before the kill.
+      if (attempts.length > 1) scene.terms.doubts = true;
       await gone(scene);
     },
   },
