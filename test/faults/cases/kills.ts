@@ -257,9 +257,10 @@ export const kills: readonly FaultCase[] = [
         "the end is committed",
         scene.wire("after", ["effect_finished"], (_, worker) => worker.kill()),
       );
-      const attempts = (await scene.events(await started)).filter(({ type }) => type === "attempt_started");
-      // A worker that stood still on a slow machine had lost the run before: then somebody was asked before the kill.
-      if (attempts.length > 1) scene.terms.doubts = true;
+      const types = (await scene.events(await started)).map(({ type }) => type);
+      // A worker that stood still on a slow machine had lost the run before: then its end was refused, or another's came.
+      const attempts = types.filter((type) => type === "attempt_started").length;
+      if (attempts > 1 || !types.includes("effect_finished")) scene.terms.doubts = true;
       await gone(scene);
     },
   },
