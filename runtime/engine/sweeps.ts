@@ -96,8 +96,8 @@ export class Sweeps {
   }
 
   /**
-   * Frees runs of workers that are gone, if there are some. A worker that was itself out of touch gives the others time to say that they are
-   * there: they were most likely out of touch as well, and have not crashed.
+   * Frees runs of workers that are gone, if there are some. A worker that was itself out of touch gives the others time
+   * to say that they are there: they were most likely out of touch as well, and have not crashed.
    */
   async #lookAtLeases(overdue: boolean): Promise<void> {
     const { housekeeping, clock, worker, limits, sweepMs } = this.#options;
