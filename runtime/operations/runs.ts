@@ -66,6 +66,16 @@ export async function listRuns(database: Database, query: z.output<typeof runsQu
   return query.stuck ? views.filter((run) => run.stuck !== null) : views;
 }
 
+/** A run of a session that nobody who is there can go on with; null where there is none. */
+export async function stuckRunOf(database: Database, session: string): Promise<RunView | null> {
+  const there = await workersThere(database);
+  const rows = await database.query<Row>(
+    `${SELECT} where session_id = $1 and status in ('ready', 'running', 'parked', 'quarantined')`,
+    [session],
+  );
+  return rows.map((row) => toView(row, there)).find(({ stuck }) => stuck !== null) ?? null;
+}
+
 /** @throws `NotFoundError` */
 export async function runView(database: Database, run: string): Promise<RunView> {
   const [row] = await database.query<Row>(`${SELECT} where run_id = $1`, [run]);

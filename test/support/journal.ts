@@ -9,11 +9,13 @@ import { PostgresJournal } from "../../runtime/journal/journal.ts";
 import { JournalWriter } from "../../runtime/journal/writer.ts";
 
 /** A journal on a database, with the pool and the writer that it stands on. */
-export interface TestJournal extends AsyncDisposable {
+export interface JournalParts {
   readonly database: Database;
   readonly writer: JournalWriter;
   readonly journal: PostgresJournal;
 }
+
+export interface TestJournal extends JournalParts, AsyncDisposable {}
 
 export function openJournal(url: string, onCommitted?: (events: readonly JournalEvent[]) => void): TestJournal {
   const database = openDatabase({ url });
@@ -40,7 +42,7 @@ export function openJournal(url: string, onCommitted?: (events: readonly Journal
 }
 
 /** What every worker does for those that are gone. */
-export function freeLeftBehind({ database }: TestJournal): Promise<void> {
+export function freeLeftBehind({ database }: JournalParts): Promise<void> {
   return createHousekeeping(database).freeLeftBehind([]);
 }
 

@@ -3,78 +3,53 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { deferred } from "../../runtime/core/deferred.ts";
-import { startWorkerChild, type WorkerDeath } from "../../runtime/platform/worker-child.ts";
+import { startWorkerChild, type WorkerChild, type WorkerDeath } from "../../runtime/platform/worker-child.ts";
 
-test("a worker that ends with an error - is reported with what it said", async () => {
-  const dataDir = await mkdtemp(join(tmpdir(), "signalbox-worker-child-"));
-  const main = join(dataDir, "main.mjs");
-  await writeFile(main, 'process.stderr.write("a line\\nerror No graph. [INVALID_GRAPH]\\n"); process.exitCode = 1;');
-  const died = deferred<WorkerDeath>();
-  const worker = await startWorkerChild({
-    main,
-    configPath: "none",
-    dataDir,
-    onDeath: (death) => {
-      died.resolve(death);
-    },
-  });
-  expect(await died.promise).toMatchObject({ code: 1, said: "No graph. [INVALID_GRAPH]" });
-  await worker.stop();
-  await rm(dataDir, { recursive: true });
-});
-
-test("a worker that dies while a process of its own lives on - is started again all the same", async () => {
-  const dataDir = await mkdtemp(join(tmpdir(), "signalbox-worker-child-"));
-  const main = join(dataDir, "main.mjs");
-  // The other process has the worker's standard error, as the one for suspects has.
-  await writeFile(
-    main,
-    `import { spawn } from "node:child_process";
-     spawn(process.execPath, ["-e", "setTimeout(() => {}, 8_000)"], { stdio: ["ignore", "ignore", "inherit"] }).unref();
-     process.exit(1);`,
-  );
-  const died = deferred<WorkerDeath>();
-  const worker = await startWorkerChild({
-    main,
-    configPath: "none",
-    dataDir,
-    onDeath: (death) => {
-      died.resolve(death);
-    },
-  });
-  expect(await died.promise).toMatchObject({ code: 1, said: null });
-  await expect.poll(() => worker.restarts, { timeout: 4_000 }).toBeGreaterThan(1);
-  await worker.stop();
-  await rm(dataDir, { recursive: true });
-});
-
-/** The delays before the next start of a worker that runs this, as often as it dies. */
-async function delaysOf(script: string, deaths: number): Promise<number[]> {
+/** Starts a worker that is this script, waits for its first deaths, and stops it in the end. */
+async function deathsOf(
+  script: string,
+  count: number,
+  look: (worker: WorkerChild) => Promise<void> = () => Promise.resolve(),
+): Promise<WorkerDeath[]> {
   const dataDir = await mkdtemp(join(tmpdir(), "signalbox-worker-child-"));
   const main = join(dataDir, "main.mjs");
   await writeFile(main, script);
-  const delays: number[] = [];
+  const deaths: WorkerDeath[] = [];
   const all = deferred<number>();
-  const worker = await startWorkerChild({
-    main,
-    configPath: "none",
-    dataDir,
-    livedMs: 50,
-    onDeath: ({ againInMs }) => {
-      delays.push(againInMs);
-      if (delays.length === deaths) all.resolve(deaths);
-    },
-  });
+  const onDeath = (death: WorkerDeath): void => {
+    deaths.push(death);
+    if (deaths.length === count) all.resolve(count);
+  };
+  const worker = await startWorkerChild({ main, configPath: "none", dataDir, livedMs: 50, onDeath });
   await all.promise;
+  await look(worker);
   await worker.stop();
   await rm(dataDir, { recursive: true });
-  return delays;
+  return deaths.slice(0, count);
 }
 
+test("a worker that ends with an error - is reported with what it said", async () => {
+  const script = 'process.stderr.write("a line\\nerror No graph. [INVALID_GRAPH]\\n"); process.exitCode = 1;';
+  expect(await deathsOf(script, 1)).toMatchObject([{ code: 1, said: "No graph. [INVALID_GRAPH]" }]);
+});
+
+test("a worker that dies while a process of its own lives on - is started again all the same", async () => {
+  // The other process has the worker's standard error, as the one for suspects has.
+  const script = `import { spawn } from "node:child_process";
+     spawn(process.execPath, ["-e", "setTimeout(() => {}, 8_000)"], { stdio: ["ignore", "ignore", "inherit"] }).unref();
+     process.exit(1);`;
+  const deaths = await deathsOf(script, 1, (worker) =>
+    expect.poll(() => worker.restarts, { timeout: 4_000 }).toBeGreaterThan(1),
+  );
+  expect(deaths).toMatchObject([{ code: 1, said: null }]);
+});
+
 test("a worker that never comes so far as to take runs - is started again more and more seldom, however long it takes to fail", async () => {
-  expect(await delaysOf("setTimeout(() => process.exit(1), 150);", 3)).toEqual([300, 600, 1_200]);
+  const deaths = await deathsOf("setTimeout(() => process.exit(1), 150);", 3);
+  expect(deaths.map(({ againInMs }) => againInMs)).toEqual([300, 600, 1_200]);
 });
 
 test("a worker that has taken runs for a while before it ends by itself - is started again at once", async () => {
-  expect(await delaysOf('process.send("ready"); setTimeout(() => process.exit(1), 150);', 3)).toEqual([300, 300, 300]);
+  const deaths = await deathsOf('process.send("ready"); setTimeout(() => process.exit(1), 150);', 3);
+  expect(deaths.map(({ againInMs }) => againInMs)).toEqual([300, 300, 300]);
 });

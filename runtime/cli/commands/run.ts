@@ -3,14 +3,14 @@ import type { Command } from "commander";
 import pc from "picocolors";
 import type { Database } from "../../core/database.ts";
 import { InvalidInputError } from "../../core/errors.ts";
-import { ENDED_STATUSES, type Cursor, type RunStatus, type Wait } from "../../core/events.ts";
+import { ENDED_STATUSES, type Cursor, type Wait } from "../../core/events.ts";
 import type { JsonValue } from "../../core/json.ts";
 import type { Principal } from "../../core/people.ts";
 import type { SessionSummary } from "../../core/protocol.ts";
 import { openConnection } from "../../journal/database.ts";
 import { migrate } from "../../journal/migrate.ts";
 import { isOnTheWay } from "../../operations/on-the-way.ts";
-import { runView } from "../../operations/runs.ts";
+import { stuckRunOf } from "../../operations/runs.ts";
 import { findRunningStack, startStack } from "../../stack/index.ts";
 import { parseJson, standardInput } from "../arguments.ts";
 import {
@@ -118,7 +118,7 @@ async function followSession(
     }
     if (delta.events.length > 0) lookAtMs = performance.now() + STILL_MS;
     else if (performance.now() > lookAtMs) {
-      const why = await whyStuck(database, delta.runs);
+      const why = await whyStuck(database, started.session);
       // Said once for as long as nothing moves.
       lookAtMs = why === null ? performance.now() + STILL_MS : Infinity;
       if (why !== null) process.stderr.write(`${pc.yellow("waiting")} ${why}\n`);
@@ -134,18 +134,11 @@ async function followSession(
   }
 }
 
-/** A sentence on a run that nobody who is there can go on with; null where there is none. */
-async function whyStuck(
-  database: Database,
-  runs: readonly { readonly run: string; readonly status: RunStatus }[],
-): Promise<string | null> {
-  for (const { run, status } of runs) {
-    if (ENDED_STATUSES.includes(status)) continue;
-    const { agent, stuck } = await runView(database, run);
-    if (stuck === null) continue;
-    return `The run of ${agent} does not go on: ${STUCK_WORDS[stuck]}. It goes on as soon as one is there; if "npx signalbox dev" runs, it says what keeps its workers from starting.`;
-  }
-  return null;
+/** A sentence on a run of the session that nobody who is there can go on with; null where there is none. */
+async function whyStuck(database: Database, session: string): Promise<string | null> {
+  const run = await stuckRunOf(database, session);
+  if (!run?.stuck) return null;
+  return `The run of ${run.agent} does not go on: ${STUCK_WORDS[run.stuck]}. It goes on as soon as one is there; if "npx signalbox dev" runs, it says what keeps its workers from starting.`;
 }
 
 /** True for what does not end by itself, or by another run of the session that was asked. */

@@ -1,20 +1,10 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { NewEvent } from "../../../runtime/core/events.ts";
 import type { Claim, RunHead } from "../../../runtime/core/journal.ts";
-import { createTestDatabase } from "../../support/database.ts";
-import { claimAny, claimant, claimed, openJournal, type TestJournal } from "../../support/journal.ts";
+import { claimAny, claimant, claimed } from "../../support/journal.ts";
+import { useJournals } from "../../support/journals.ts";
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let one: TestJournal;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  one = openJournal(database.url);
-});
-afterAll(async () => {
-  await one[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { one } = useJournals();
 
 const started = (head: RunHead): NewEvent => ({
   type: "attempt_started",

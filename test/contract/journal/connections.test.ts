@@ -1,11 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { decide } from "../../../runtime/approvals/decide.ts";
 import { verifyChain, type StoredEvent } from "../../../runtime/core/chain.ts";
 import { deferred } from "../../../runtime/core/deferred.ts";
 import { openConnection } from "../../../runtime/journal/database.ts";
 import { deliverIn } from "../../../runtime/journal/deliver.ts";
-import { createTestDatabase } from "../../support/database.ts";
 import { HeldCommitProxy } from "../../support/held-commit-proxy.ts";
 import {
   approvalRequest,
@@ -15,25 +14,12 @@ import {
   freeLeftBehind,
   openJournal,
   step,
-  type TestJournal,
 } from "../../support/journal.ts";
+import { useJournals } from "../../support/journals.ts";
 import { OLGA } from "../../support/platform.ts";
 import { until } from "../../support/processes.ts";
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let one: TestJournal;
-let two: TestJournal;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  one = openJournal(database.url);
-  two = openJournal(database.url);
-});
-afterAll(async () => {
-  await one[Symbol.asyncDispose]();
-  await two[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { one, two, url } = useJournals();
 
 /** A row beside the events, so that the append is a transaction of several statements; it changes nothing. */
 const VIEWS = { views: [{ view: "doubt_resolved", effect: "none" }] } as const;
@@ -82,7 +68,7 @@ describe("a connection of the pool", () => {
 
 describe("a commit", () => {
   test("whose answer is lost and that arrives after the reconnect - is found in the journal, with what follows it", async () => {
-    await using proxy = await HeldCommitProxy.start(database.url);
+    await using proxy = await HeldCommitProxy.start(url());
     const told: number[] = [];
     await using late = openJournal(proxy.url, (events) => told.push(...events.map((event) => event.seq)));
     const { head } = await claimed(one.journal);
@@ -109,7 +95,7 @@ describe("a commit", () => {
 
 describe.concurrent("a process that freezes in the middle of a transaction", () => {
   test("while it writes - loses the run to another worker all the same", async () => {
-    await using proxy = await HeldCommitProxy.start(database.url);
+    await using proxy = await HeldCommitProxy.start(url());
     await using frozen = openJournal(proxy.url);
     const { head } = await claimed(one.journal, { agent: "frozen" }, 0);
     proxy.holdNextCommit("freeze");
@@ -154,7 +140,7 @@ describe.concurrent("a process that freezes in the middle of a transaction", () 
     const [told, held] = [await claimed(one.journal), await claimed(one.journal)];
     const approval = randomUUID();
     await one.journal.append(held.head, [step(1)], { views: [approvalRequest(approval)] }).durable;
-    const stranger = await openConnection({ url: database.url });
+    const stranger = await openConnection({ url: url() });
     await stranger.query("begin");
     await stranger.query("select 1 from runs where run_id = any($1) for update", [[told.head.run, held.head.run]]);
     const decision = { approval, decision: "approve", reason: "", argsHash: "h" } as const;

@@ -1,22 +1,12 @@
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
 import { defineAgent, defineConfig } from "signalbox";
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { startRun } from "../../../runtime/platform/start-run.ts";
-import { createTestDatabase } from "../../support/database.ts";
-import { newRun, openJournal, type TestJournal } from "../../support/journal.ts";
+import { newRun } from "../../support/journal.ts";
+import { useJournals } from "../../support/journals.ts";
 import { PERMIT_ALL, rulesFile } from "../../support/rules-file.ts";
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let one: TestJournal;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  one = openJournal(database.url);
-});
-afterAll(async () => {
-  await one[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { one } = useJournals();
 afterEach(() => {
   vi.restoreAllMocks();
 });

@@ -1,23 +1,13 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { z } from "zod";
 import { resolveDoubt, type ResultSchemaOf } from "../../../runtime/approvals/doubts.ts";
 import type { JsonValue } from "../../../runtime/core/json.ts";
 import { deliverIn } from "../../../runtime/journal/deliver.ts";
-import { createTestDatabase } from "../../support/database.ts";
-import { claimed, openJournal, type TestJournal } from "../../support/journal.ts";
+import { claimed } from "../../support/journal.ts";
+import { useJournals } from "../../support/journals.ts";
 import { OLGA } from "../../support/platform.ts";
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let one: TestJournal;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  one = openJournal(database.url);
-});
-afterAll(async () => {
-  await one[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { one } = useJournals();
 
 test("a result that the tool could never give - is refused, and the call stays in doubt until a fitting one", async () => {
   const { head } = await claimed(one.journal);

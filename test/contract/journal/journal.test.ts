@@ -1,12 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { NewEvent } from "../../../runtime/core/events.ts";
 import { verifyChain, type StoredEvent } from "../../../runtime/core/chain.ts";
 import { openConnection } from "../../../runtime/journal/database.ts";
 import { deliverIn } from "../../../runtime/journal/deliver.ts";
 import { FencedError } from "../../../runtime/journal/errors.ts";
 import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
-import { createTestDatabase } from "../../support/database.ts";
 import {
   approvalRequest,
   claimant,
@@ -16,23 +15,10 @@ import {
   newRun,
   openJournal,
   step,
-  type TestJournal,
 } from "../../support/journal.ts";
+import { useJournals } from "../../support/journals.ts";
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let one: TestJournal;
-let two: TestJournal;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  one = openJournal(database.url);
-  two = openJournal(database.url);
-});
-afterAll(async () => {
-  await one[Symbol.asyncDispose]();
-  await two[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { one, two, url } = useJournals();
 
 const CLAIM = { worker: "w1", leaseMs: 60_000 };
 
@@ -119,7 +105,7 @@ describe("appending", () => {
   test("a row that somebody else has locked - delays its own run only", async () => {
     const locked = await claimed(one.journal);
     const free = await claimed(one.journal);
-    const foreign = await openConnection({ url: database.url });
+    const foreign = await openConnection({ url: url() });
     await foreign.query("begin");
     await foreign.query("select 1 from runs where run_id = $1 for update", [locked.head.run]);
     let lockedDone = false;
@@ -150,7 +136,7 @@ describe("appending", () => {
 
   test("a connection that breaks - loses nothing and doubles nothing", async () => {
     const { head } = await claimed(one.journal);
-    const admin = await openConnection({ url: database.url });
+    const admin = await openConnection({ url: url() });
     for (let round = 0; round < 5; round++) {
       const appends = Array.from({ length: 20 }, (_, n) => one.journal.append(head, [step(n)]).durable);
       await admin.query(
@@ -238,7 +224,7 @@ describe("trouble", () => {
     const free = await claimed(one.journal);
     const doubt = { view: "doubt_raised", effect: "e", effectId: "i", tool: "t", input: {}, reason: "r" } as const;
     await one.journal.append(locked.head, [step(1)], { views: [doubt] }).durable;
-    const foreign = await openConnection({ url: database.url });
+    const foreign = await openConnection({ url: url() });
     await foreign.query("begin");
     await foreign.query("select 1 from doubts where run_id = $1 for update", [locked.head.run]);
     let lockedDone = false;
@@ -281,7 +267,7 @@ describe("trouble", () => {
   });
 
   test("a listener that throws - does not undo what is committed", async () => {
-    await using listening = openJournal(database.url, () => {
+    await using listening = openJournal(url(), () => {
       throw new Error("nobody listens");
     });
     const { head } = await claimed(listening.journal);

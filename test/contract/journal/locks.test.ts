@@ -1,39 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Claim, ViewWrite } from "../../../runtime/core/journal.ts";
 import { openConnection } from "../../../runtime/journal/database.ts";
 import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
-import { createTestDatabase } from "../../support/database.ts";
-import {
-  approvalRequest,
-  claimant,
-  claimAny,
-  claimed,
-  freeLeftBehind,
-  newRun,
-  openJournal,
-  step,
-  type TestJournal,
-} from "../../support/journal.ts";
+import { approvalRequest, claimant, claimAny, claimed, freeLeftBehind, newRun, step } from "../../support/journal.ts";
+import { useJournals } from "../../support/journals.ts";
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let one: TestJournal;
-let two: TestJournal;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  one = openJournal(database.url);
-  two = openJournal(database.url);
-});
-afterAll(async () => {
-  await one[Symbol.asyncDispose]();
-  await two[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { one, two, url } = useJournals();
 
 /** Somebody who holds the rows of these runs, until the end of the block. */
 async function holding(runs: readonly string[]): Promise<AsyncDisposable> {
-  const connection = await openConnection({ url: database.url });
+  const connection = await openConnection({ url: url() });
   await connection.query("begin");
   await connection.query("select 1 from runs where run_id = any($1::uuid[]) for update", [runs]);
   return { [Symbol.asyncDispose]: () => connection.end() };

@@ -1,21 +1,8 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createTestDatabase } from "../../support/database.ts";
-import { claimant, claimed, openJournal, type TestJournal } from "../../support/journal.ts";
+import { describe, expect, test } from "vitest";
+import { claimant, claimed } from "../../support/journal.ts";
+import { useJournals } from "../../support/journals.ts";
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let one: TestJournal;
-let two: TestJournal;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  one = openJournal(database.url);
-  two = openJournal(database.url);
-});
-afterAll(async () => {
-  await one[Symbol.asyncDispose]();
-  await two[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { one, two } = useJournals();
 
 describe("the mailbox", () => {
   test("a message - arrives once, wakes a parked run, and is refused by an ended one", async () => {

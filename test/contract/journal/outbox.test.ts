@@ -1,24 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { ViewWrite } from "../../../runtime/core/journal.ts";
 import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
-import { createTestDatabase } from "../../support/database.ts";
-import { claimed, openJournal, step, type TestJournal } from "../../support/journal.ts";
+import { claimed, step } from "../../support/journal.ts";
+import { useJournals } from "../../support/journals.ts";
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let one: TestJournal;
-let two: TestJournal;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  one = openJournal(database.url);
-  two = openJournal(database.url);
-});
-afterAll(async () => {
-  await one[Symbol.asyncDispose]();
-  await two[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { one, two } = useJournals();
 
 describe("messages to other agents", () => {
   test("that nobody received - are given to one sweeper at a time, and no hundred of them hides a newer one", async () => {

@@ -1,26 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import type { Overdue } from "../../../runtime/core/housekeeping.ts";
 import type { ViewWrite } from "../../../runtime/core/journal.ts";
 import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
 import { createTurns } from "../../../runtime/journal/turns.ts";
-import { createTestDatabase } from "../../support/database.ts";
-import { approvalRequest, claimed, openJournal, step, type TestJournal } from "../../support/journal.ts";
+import { approvalRequest, claimed, step } from "../../support/journal.ts";
+import { useJournals } from "../../support/journals.ts";
 
 const NOTHING: Overdue = { timers: false, leases: false, approvals: false, turns: false, messages: false };
 const HOUR_MS = 3_600_000;
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let one: TestJournal;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  one = openJournal(database.url);
-});
-afterAll(async () => {
-  await one[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { one } = useJournals();
 
 const SECOND_AGO = "clock_timestamp() - interval '1 second'";
 

@@ -1,20 +1,10 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
 import { claimAnyOf, SUSPECTS_WAIT } from "../../../runtime/journal/sql.ts";
-import { createTestDatabase } from "../../support/database.ts";
-import { claimAny, newRun, openJournal, type TestJournal } from "../../support/journal.ts";
+import { claimAny, newRun } from "../../support/journal.ts";
+import { useJournals } from "../../support/journals.ts";
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let one: TestJournal;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  one = openJournal(database.url);
-});
-afterAll(async () => {
-  await one[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { one } = useJournals();
 
 /** Runs that are ready, many at once. */
 async function many(agent: string, version: string, crashes: number, count: number): Promise<void> {

@@ -1,26 +1,16 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { decide } from "../../../runtime/approvals/decide.ts";
 import { resolveDoubt } from "../../../runtime/approvals/doubts.ts";
 import type { NewEvent } from "../../../runtime/core/events.ts";
 import type { ViewWrite } from "../../../runtime/core/journal.ts";
 import type { Verdict } from "../../../runtime/core/verdict.ts";
 import { deliverIn } from "../../../runtime/journal/deliver.ts";
-import { createTestDatabase } from "../../support/database.ts";
-import { approvalRequest, claimed, openJournal, type TestJournal } from "../../support/journal.ts";
+import { approvalRequest, claimed } from "../../support/journal.ts";
+import { useJournals } from "../../support/journals.ts";
 import { OLGA } from "../../support/platform.ts";
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let one: TestJournal;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  one = openJournal(database.url);
-});
-afterAll(async () => {
-  await one[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { one } = useJournals();
 
 const BAD = "a\u0000b";
 const SHOWN = "a\uFFFDb";

@@ -1,19 +1,9 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
-import { createTestDatabase } from "../../support/database.ts";
-import { newRun, openJournal, type TestJournal } from "../../support/journal.ts";
+import { newRun } from "../../support/journal.ts";
+import { useJournals } from "../../support/journals.ts";
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let one: TestJournal;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  one = openJournal(database.url);
-});
-afterAll(async () => {
-  await one[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { one } = useJournals();
 
 let agents = 0;
 

@@ -1,22 +1,12 @@
 import { randomUUID } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { RunHead } from "../../../runtime/core/journal.ts";
 import type { Turn } from "../../../runtime/core/turns.ts";
 import { createTurns } from "../../../runtime/journal/turns.ts";
-import { createTestDatabase } from "../../support/database.ts";
-import { claimant, claimed, openJournal, type TestJournal } from "../../support/journal.ts";
+import { claimant, claimed } from "../../support/journal.ts";
+import { useJournals } from "../../support/journals.ts";
 
-let database: Awaited<ReturnType<typeof createTestDatabase>>;
-let one: TestJournal;
-
-beforeAll(async () => {
-  database = await createTestDatabase();
-  one = openJournal(database.url);
-});
-afterAll(async () => {
-  await one[Symbol.asyncDispose]();
-  await database[Symbol.asyncDispose]();
-});
+const { one } = useJournals();
 
 const LONG_MS = 60_000;
 
