@@ -16,7 +16,8 @@ const LONGEST_RESEND_MS = 600_000;
  */
 const SWEEP_LIMIT = 100;
 
-export function createHousekeeping(database: Database): Housekeeping {
+/** @param heartbeat says that a worker is there; by default what does everything else */
+export function createHousekeeping(database: Database, heartbeat: Database = database): Housekeeping {
   return {
     async registerWorker({ worker, publicKey, leaseMs, versions }) {
       await database.query(
@@ -26,7 +27,7 @@ export function createHousekeeping(database: Database): Housekeeping {
       );
     },
     async workerSeen(worker) {
-      await database.query(
+      await heartbeat.query(
         "update workers set seen_at = clock_timestamp() where worker_id = $1",
         [worker],
         "worker_seen",

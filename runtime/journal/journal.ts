@@ -70,11 +70,19 @@ const LOCKED_DELAY_MS = 50;
 /** The journal on Postgres. Appends go through the process's one writer, all else through the pool. */
 export class PostgresJournal implements Journal {
   readonly #database: Database;
+  readonly #heartbeat: Database;
   readonly #writer: JournalWriter;
   readonly #clock: Clock;
 
-  constructor(options: { readonly database: Database; readonly writer: JournalWriter; readonly clock: Clock }) {
+  /** @param options.heartbeat renews leases; by default what does everything else */
+  constructor(options: {
+    readonly database: Database;
+    readonly heartbeat?: Database;
+    readonly writer: JournalWriter;
+    readonly clock: Clock;
+  }) {
     this.#database = options.database;
+    this.#heartbeat = options.heartbeat ?? options.database;
     this.#writer = options.writer;
     this.#clock = options.clock;
   }
@@ -164,7 +172,7 @@ export class PostgresJournal implements Journal {
     const gone = new Set<string>();
     let left = heads;
     for (let round = 1; ; round++) {
-      const rows = await this.#database.query<{ run_id: string; answer: "held" | "gone" | "locked" }>(
+      const rows = await this.#heartbeat.query<{ run_id: string; answer: "held" | "gone" | "locked" }>(
         RENEW,
         [left.map((head) => head.run), left.map((head) => head.epoch), worker, leaseMs],
         "renew",

@@ -46,6 +46,12 @@ export interface WorkerProcessOptions {
   readonly onSuspects?: () => void;
 }
 
+/**
+ * How many connections a worker has for what its runs do. What its life depends on, the leases, has one of its own:
+ * behind statements that wait for a row it would come too late.
+ */
+const CONNECTIONS = 9;
+
 /** A worker that runs. Closing it drains it. */
 export interface RunningWorker extends AsyncDisposable {
   readonly id: string;
@@ -75,9 +81,11 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
   // Tells an operator which process it is.
   const id = `worker-${String(process.pid)}-${randomUUID().slice(0, 8)}`;
   const limits: Limits = { ...DEFAULT_LIMITS, ...given(config.limits), ...options.limits };
-  const database = openDatabase({ url: databaseUrl, applicationName: "signalbox-worker" });
+  const database = openDatabase({ url: databaseUrl, applicationName: "signalbox-worker", max: CONNECTIONS });
   closers.add(() => database.end());
-  const housekeeping = createHousekeeping(database);
+  const heartbeat = openDatabase({ url: databaseUrl, applicationName: "signalbox-worker", max: 1 });
+  closers.add(() => heartbeat.end());
+  const housekeeping = createHousekeeping(database, heartbeat);
   const judge = await openJudge(config, housekeeping);
   const clock = await DatabaseClock.start(database, systemClock);
   closers.add(() => {
@@ -99,7 +107,7 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
   });
   const writer = new JournalWriter({ url: databaseUrl, clock, onCommitted: live });
   closers.add(() => writer.close());
-  const journal = new PostgresJournal({ database, writer, clock });
+  const journal = new PostgresJournal({ database, heartbeat, writer, clock });
   const mailer = new Mailer({
     worker: id,
     bus,

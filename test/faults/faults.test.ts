@@ -32,7 +32,7 @@ describe("nothing is lost, doubled or stuck, and the chain verifies", () => {
 describe("without its guard the case fails", () => {
   const proven = CASES.filter(({ provenInTests }) => provenInTests === true);
   test.each(proven)("$name", async (faultCase) => {
-    const proof = await proveGuard(lane, faultCase, bundle.path);
+    const proof = await proveGuard(lane, faultCase, bundle);
     expect(proof).toMatchObject({ skipped: null, seen: { what: expect.any(String) as string } });
   });
 });

@@ -8,13 +8,13 @@
  * over: the runner waits until all has come to its end, with an operator who decides, answers and settles doubts by
  * what the bank says, and then compares the bank's count with what was to happen, and verifies the record.
  *
- * To add one: write the entry, run it with `--case NAME --seeds 20`, then with `--guards`. Its guard is what makes it
+ * To add one: write the entry, run it with `--case NAME --seeds 20`, then with its guard: `--case NAME`. Its guard is what makes it
  * pass, as exact changes of the source that take that out; a worker made of the changed source has to be seen failing,
  * in the way that `shows` names. If it is not seen, the case is not sharp enough. A text that is not found exactly
  * once is an error: then the source has moved on, and the patch has to follow. `FAULTS_LOG=warn` shows what workers say.
  */
 import { parseArgs } from "node:util";
-import { bundleWorker } from "./bundle.ts";
+import { bundleWorker, type Bundle } from "./bundle.ts";
 import type { FaultCase, ViolationKind } from "./case.ts";
 import { CASES } from "./cases/index.ts";
 import { Lane } from "./lane.ts";
@@ -23,20 +23,22 @@ import { warmUp } from "./warm-up.ts";
 
 const { values } = parseArgs({
   options: {
-    /** How many seeds of each case. */
-    seeds: { type: "string", default: "3" },
+    /** How many seeds of each case. Default 3. */
+    seeds: { type: "string" },
     /** One seed only: repeats it. */
     seed: { type: "string" },
     /** Only cases whose name holds one of these. */
     case: { type: "string", multiple: true, default: [""] },
-    /** Also shows each case failing with its guard taken out. */
-    guards: { type: "boolean", default: false },
+    /** Also shows each case failing with its guard taken out. Default: where no number of seeds is given. */
+    guards: { type: "boolean" },
     /** Nothing on standard output but the last line. */
     json: { type: "boolean", default: false },
     /** How many cases run at once, each on servers of its own. */
-    lanes: { type: "string", default: "3" },
+    lanes: { type: "string", default: "4" },
   },
+  allowNegative: true,
 });
+const guards = values.guards ?? (values.seeds === undefined && values.seed === undefined);
 
 /** So many seeds go on together, where a case lets them. */
 const AT_ONCE = 10;
@@ -55,7 +57,7 @@ const say = (text: string): void => {
 
 const cases = CASES.filter(({ name }) => values.case.some((part) => name.includes(part)));
 const seeds =
-  values.seed === undefined ? Array.from({ length: Number(values.seeds) }, (_, i) => i + 1) : [Number(values.seed)];
+  values.seed === undefined ? Array.from({ length: Number(values.seeds ?? 3) }, (_, i) => i + 1) : [Number(values.seed)];
 const ran = new Set<string>();
 const startedAt = performance.now();
 
@@ -112,7 +114,7 @@ function portionsOf(all: readonly number[], size: number): number[][] {
   return Array.from({ length: Math.ceil(all.length / size) }, (_, i) => all.slice(i * size, (i + 1) * size));
 }
 
-async function guardOf(lane: Lane, faultCase: FaultCase, bundle: string): Promise<void> {
+async function guardOf(lane: Lane, faultCase: FaultCase, bundle: Bundle): Promise<void> {
   const { guard, name } = faultCase;
   if ("none" in guard) {
     say(`      no guard  ${name}: ${guard.none}`);
@@ -145,7 +147,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   const queue = cases.flatMap((faultCase) => {
     const ofCase = new CaseSeeds(faultCase);
     const works = ofCase.portions.map((portion) => (lane: Lane) => ofCase.run(lane, portion));
-    return values.guards ? [...works, (lane: Lane) => guardOf(lane, faultCase, bundle.path)] : works;
+    return guards ? [...works, (lane: Lane) => guardOf(lane, faultCase, bundle)] : works;
   });
   const many = seeds.length * cases.length >= MANY;
   const count = Math.max(1, Math.min(Number(values.lanes), queue.length));

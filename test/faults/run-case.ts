@@ -1,4 +1,4 @@
-import { bundlePatched } from "./bundle.ts";
+import { bundlePatched, type Bundle } from "./bundle.ts";
 import { SkipCase, type FaultCase, type Violation } from "./case.ts";
 import type { Lane } from "./lane.ts";
 import { Random } from "./random.ts";
@@ -67,10 +67,10 @@ export type GuardProof =
   { readonly skipped: string } | { readonly skipped: null; readonly seen: Violation | null; readonly seeds: number };
 
 /** Runs a case without its guard, and tells what it saw of that. */
-export async function proveGuard(lane: Lane, faultCase: FaultCase, normal: string): Promise<GuardProof> {
+export async function proveGuard(lane: Lane, faultCase: FaultCase, normal: Bundle): Promise<GuardProof> {
   const { guard } = faultCase;
   if ("none" in guard) return { skipped: guard.none };
-  await using patched = await bundlePatched(guard.patches);
+  await using patched = await bundlePatched(guard.patches, normal);
   await lane.use(patched.path);
   try {
     for (let seed = 1; seed <= SEEDS_WITHOUT_GUARD; seed++) {
@@ -82,7 +82,7 @@ export async function proveGuard(lane: Lane, faultCase: FaultCase, normal: strin
     return { skipped: null, seen: null, seeds: SEEDS_WITHOUT_GUARD };
   } finally {
     await lane.reset();
-    await lane.use(normal);
+    await lane.use(normal.path);
   }
 }
 

@@ -7,6 +7,9 @@ import { HELD, type Say } from "./engine.ts";
 /** The payment at the end waits for a person. */
 export const holdThePayment: Say = (call) => (call.action === "pay" && !call.approval.satisfied ? HELD : undefined);
 
+/** What a worker of the long agent says when the node that waited runs. */
+export const RUNS_AGAIN = "the node that waited runs";
+
 /** A node of a long run that ran, and did not come from the record. */
 export interface Ran {
   readonly step: number;

@@ -3,6 +3,7 @@ import { AckPolicy, connect } from "nats";
 import { defineAgent, defineConfig, defineTool, type SignalboxConfig } from "signalbox";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { NatsBus } from "../../../runtime/bus/nats-bus.ts";
 import { deferred } from "../../../runtime/core/deferred.ts";
 import { startTestPlatform, types, type TestPlatform } from "../../support/platform.ts";
 import { until } from "../../support/processes.ts";
@@ -105,6 +106,33 @@ describe("a worker", () => {
       const events = await platform.reach(one, "finished");
       expect(types(events).filter((type) => type === "attempt_started")).toHaveLength(1);
     }
+  });
+
+  test("all of whose statements wait for a locked row - keeps its leases", async () => {
+    const gate = deferred<undefined>();
+    const { project, called } = works(undefined, () => gate.promise);
+    const locked = await platform.start(project, "works", { id: "locked" });
+    const unlock = deferred<undefined>();
+    const holding = platform.database.transaction(async (sql) => {
+      await sql.query("select from runs where run_id = $1 for update", [locked]);
+      await unlock.promise;
+    });
+    await using _worker = await platform.worker(project, { limits: { leaseMs: 600 } });
+    const run = await platform.start(project, "works", { id: "leased" });
+    await until(() => called.length > 0);
+    const bus = await NatsBus.connect({ access: platform.nats.access, name: "hints", role: "console" });
+    for (let hint = 0; hint < 15; hint++) bus.wake("works", [locked]);
+    await until(async () => (await waitingForLocks()) > 5);
+    const before = await leaseOf(run);
+    await until(async () => (await leaseOf(run)) > before + 700);
+    expect(await waitingForLocks()).toBeGreaterThan(5);
+    unlock.resolve(undefined);
+    await holding;
+    await bus.close();
+    gate.resolve(undefined);
+    const events = await platform.reach(run, "finished");
+    expect(types(events).filter((type) => type === "attempt_started")).toHaveLength(1);
+    await platform.reach(locked, "finished");
   });
 
   test("that is stopped while work arrives - ends what it has, and another one does the rest", async () => {
@@ -293,6 +321,14 @@ async function leaseOf(run: string): Promise<number> {
     [run],
   );
   return row?.until.getTime() ?? 0;
+}
+
+/** How many statements of workers wait for a row that another transaction has locked. */
+async function waitingForLocks(): Promise<number> {
+  const rows = await platform.database.query(
+    "select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'",
+  );
+  return rows.length;
 }
 
 /** How many connections workers have to the database. */
