@@ -27,6 +27,21 @@ const replied = {
   },
 };
 
+const matching = {
+  from: z.string().optional(),
+  topic: z.string().optional(),
+  key: z.string().optional(),
+  re: z.string().optional(),
+  where: z.record(z.string(), z.unknown()).optional(),
+};
+
+/** What `receive` goes by. A field that it does not know would be a condition that nobody looks at. */
+const filterSchema = z.strictObject({
+  ...matching,
+  any: z.array(z.strictObject(matching)).optional(),
+  timeoutMs: z.number().optional(),
+});
+
 /** Sends a message to an agent, which answers nothing. */
 export async function send(to: AnyAgent, input: unknown, key: string | undefined): Promise<{ id: string }> {
   const message = { kind: "send", to: to.name, ...(key === undefined ? {} : { key: checkedKey(key) }) } as const;
@@ -97,6 +112,12 @@ function checkedKey(key: string): string {
 }
 
 async function receiveMessage(agent: AnyAgent, { body, ...filter }: ReceiveOptions): Promise<Message | null> {
+  const known = filterSchema.safeParse(filter);
+  if (!known.success) {
+    throw new InvalidArgumentsError(
+      `messages.receive cannot go by what it was given: ${issues(known.error)}. It takes from, topic, key, re, where and any of these, and body and timeoutMs.`,
+    );
+  }
   const { timeoutMs } = filter;
   if (
     timeoutMs !== undefined &&

@@ -20,6 +20,7 @@ import { CASES } from "./cases/index.ts";
 import { Lane } from "./lane.ts";
 import { proveGuard, runSeeds, type SeedResult } from "./run-case.ts";
 import { warmUp } from "./warm-up.ts";
+import { WorkQueue } from "./work-queue.ts";
 
 const { values } = parseArgs({
   options: {
@@ -57,7 +58,9 @@ const say = (text: string): void => {
 
 const cases = CASES.filter(({ name }) => values.case.some((part) => name.includes(part)));
 const seeds =
-  values.seed === undefined ? Array.from({ length: Number(values.seeds ?? 3) }, (_, i) => i + 1) : [Number(values.seed)];
+  values.seed === undefined
+    ? Array.from({ length: Number(values.seeds ?? 3) }, (_, i) => i + 1)
+    : [Number(values.seed)];
 const ran = new Set<string>();
 const startedAt = performance.now();
 
@@ -144,13 +147,14 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
 
 {
   await using bundle = await bundleWorker();
-  const queue = cases.flatMap((faultCase) => {
+  const works = cases.map((faultCase) => {
     const ofCase = new CaseSeeds(faultCase);
-    const works = ofCase.portions.map((portion) => (lane: Lane) => ofCase.run(lane, portion));
-    return guards ? [...works, (lane: Lane) => guardOf(lane, faultCase, bundle)] : works;
+    const ofSeeds = ofCase.portions.map((portion) => (lane: Lane) => ofCase.run(lane, portion));
+    return guards ? [...ofSeeds, (lane: Lane) => guardOf(lane, faultCase, bundle)] : ofSeeds;
   });
+  const queue = new WorkQueue(works);
   const many = seeds.length * cases.length >= MANY;
-  const count = Math.max(1, Math.min(Number(values.lanes), queue.length));
+  const count = Math.max(1, Math.min(Number(values.lanes), works.flat().length));
   // All lanes come to their end, also where one fails: the end of this process would leave their servers running.
   const ended = await Promise.allSettled(
     Array.from({ length: count }, async () => {
@@ -159,9 +163,9 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
       if (many && lanes.size === 1) warm = warmUp(lane, bundle);
       try {
         await warm;
-        for (let next = queue.shift(); next; next = queue.shift()) await next(lane);
+        for (const work of queue.taken()) await work(lane);
       } catch (error) {
-        queue.length = 0;
+        queue.clear();
         throw error;
       }
     }),

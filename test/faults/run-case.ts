@@ -3,11 +3,11 @@ import { SkipCase, type FaultCase, type Violation } from "./case.ts";
 import type { Lane } from "./lane.ts";
 import { Random } from "./random.ts";
 import { NeverCame, Scene } from "./scene.ts";
-import { settle } from "./settle.ts";
+import { settle, whereabouts } from "./settle.ts";
 import { Together } from "./together.ts";
 
 /** How long runs may take after the fault is over. */
-const LIMIT_MS = 25_000;
+const LIMIT_MS = 60_000;
 /** The same where the guard is out, and what is stuck is what is looked for. */
 const LIMIT_WITHOUT_GUARD_MS = 6_000;
 /** How many seeds may be tried until a case shows that its guard is out. */
@@ -55,7 +55,7 @@ async function play(scene: Scene, faultCase: FaultCase, guarded: boolean): Promi
   } catch (error) {
     if (error instanceof SkipCase) return { skipped: error.message };
     if (!(error instanceof NeverCame)) throw error;
-    scene.violated("stuck", error.message);
+    scene.violated("stuck", `${error.message}: ${await whereabouts(scene).catch(String)}`);
   } finally {
     scene.leave();
   }

@@ -339,6 +339,7 @@ export class Scene {
       );
       return row?.alive === true;
     });
+    worker.recovered();
   }
 
   expected(): Map<string, FaultRun> {

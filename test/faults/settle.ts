@@ -63,6 +63,14 @@ async function situation(scene: Scene): Promise<{ readonly open: string; readonl
   };
 }
 
+/** Where each run is, and what it did last, for whoever wonders why something never came. */
+export async function whereabouts(scene: Scene): Promise<string> {
+  const runs = await runsOf(scene);
+  return (
+    await Promise.all(runs.map(async (run) => `${run.agent} is ${run.status}: ${await why(scene, run.run)}`))
+  ).join("; ");
+}
+
 function runsOf(scene: Scene): Promise<RunRow[]> {
   return scene.books.database.query<RunRow>(
     "select run_id as run, session_id as session, agent, status from runs where session_id = any($1::uuid[])",
@@ -96,7 +104,7 @@ async function checkWorld(scene: Scene): Promise<void> {
 
 async function why(scene: Scene, run: string): Promise<string> {
   const last = (await scene.books.journal.read(run)).at(-1);
-  return JSON.stringify(last?.data).slice(0, 400);
+  return `${last?.type ?? "no event"} ${JSON.stringify(last?.data).slice(0, 400)}`;
 }
 
 /** Each call that may not be repeated and was started has its end on record, and it is the one that the bank knows. */

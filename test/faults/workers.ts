@@ -13,8 +13,10 @@ export class FaultWorker {
   readonly #child: ChildProcess;
   /** Its exit code, or the signal that ended it. */
   readonly exited: Promise<number | string>;
-  /** Something was done to it that a later seed must not find. */
-  spoilt = false;
+  /** Something was done to it for good, that a later seed must not find. */
+  #harmed = false;
+  /** It may not have noticed yet that it stood still. */
+  #frozen = false;
 
   constructor(child: ChildProcess, proxy: PostgresProxy, kind: string) {
     this.kind = kind;
@@ -34,17 +36,28 @@ export class FaultWorker {
     return this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
+  /** True where a later seed needs another one. */
+  get spoilt(): boolean {
+    return this.#harmed || this.#frozen;
+  }
+
   /** SIGKILL, in this very turn of the event loop. */
   kill(): void {
     this.#signal("SIGKILL");
   }
 
   freeze(): void {
-    this.#signal("SIGSTOP");
+    this.#frozen = true;
+    this.#child.kill("SIGSTOP");
   }
 
   thaw(): void {
-    this.#signal("SIGCONT");
+    this.#child.kill("SIGCONT");
+  }
+
+  /** It has noticed since that it stood still. */
+  recovered(): void {
+    this.#frozen = false;
   }
 
   terminate(): void {
@@ -57,12 +70,12 @@ export class FaultWorker {
   }
 
   setClock(clockMs: number): void {
-    this.spoilt = true;
+    this.#harmed = true;
     this.#child.stdin?.write(`${JSON.stringify({ clockMs })}\n`);
   }
 
   #signal(signal: NodeJS.Signals): void {
-    this.spoilt = true;
+    this.#harmed = true;
     this.#child.kill(signal);
   }
 

@@ -26,6 +26,9 @@ export const REPEATED_UNASKED: Patch = {
   replace: "if (isRepeatable(call.class) || call.reconcile) return repeat(",
 };
 
+/** How long a run may take that dies with others again and again: each time, its call's time has to pass. */
+const MANY_KILLS_MS = 60_000;
+
 /** Some company, so that the harm also meets runs that it was not meant for. */
 function company(scene: Scene): Promise<FaultRun[]> {
   return scene.startAll(...scene.random.shuffled(["clerk", "teller"] as const).slice(0, scene.random.between(0, 2)));
@@ -37,12 +40,16 @@ async function killedAt(scene: Scene, agent: "clerk" | "teller", point: "before"
   await company(scene);
   const there = { call: null as BankCall | null };
   void held.then((call) => (there.call = call));
-  await scene.until("the call is there, or was killed with others before", async () => {
-    if (there.call !== null) return true;
-    // What was killed with others, before it came so far, may have to be asked about, and may be found without it.
-    if (scene.terms.doubts) await operate(scene);
-    return (await scene.status(run)) === "finished";
-  });
+  await scene.until(
+    "the call is there, or was killed with others before",
+    async () => {
+      if (there.call !== null) return true;
+      // What was killed with others, before it came so far, may have to be asked about, and may be found without it.
+      if (scene.terms.doubts) await operate(scene);
+      return (await scene.status(run)) === "finished";
+    },
+    MANY_KILLS_MS,
+  );
   if (there.call !== null) await scene.killCaller(there.call);
   release();
 }

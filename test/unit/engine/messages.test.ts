@@ -130,6 +130,25 @@ describe("what a receive takes", () => {
     expect(await takes(body, options)).toBe(taken);
   });
 
+  test.each([
+    ["a field that there is not", { frm: "peer" }, "frm"],
+    ["a field that there is not, in any", { any: [{ form: "peer" }] }, "form"],
+    ["a value of another type", { key: 7 }, "key"],
+    ["a topic that is none", { topic: "news..sport" }, "news..sport"],
+    ["less than no time", { timeoutMs: -1 }, "-1"],
+  ])("%s - is refused, and no message is taken", async (_, options, named) => {
+    const engine = new TestEngine();
+    const agent = oneNode({}, async ({ messages }) => (await messages.receive(options as { timeoutMs: number }))?.id);
+    const run = await engine.create(agent, {});
+    engine.leave(run, messageTo(run));
+    expect(await engine.attempt(engine.compile(agent), run)).toBe("failed");
+    const events = await engine.events(run);
+    expect(dataOf(events, "message_received")).toEqual([]);
+    expect(events.at(-1)?.data).toMatchObject({
+      error: { code: "INVALID_ARGUMENTS", message: expect.stringContaining(named) as string },
+    });
+  });
+
   test("with no time to wait - never parks", async () => {
     for (let n = 0; n < 20; n++) expect(await takes({}, { from: "nobody" })).toBe(false);
   });
