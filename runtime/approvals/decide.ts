@@ -1,3 +1,4 @@
+import { assertDecider } from "../core/authority.ts";
 import { canonicalJson } from "../core/canonical.ts";
 import type { Database, Sql } from "../core/database.ts";
 import { InvalidInputError, NotFoundError } from "../core/errors.ts";
@@ -50,7 +51,7 @@ interface DecisionRow {
  * as the rule asks for approve it. The outcome reaches the run in the same transaction.
  *
  * @returns the run to wake, if the decision settled the approval.
- * @throws {@link NotFoundError}, {@link AlreadyDecidedError}, {@link ArgsMismatchError},
+ * @throws `ForbiddenError`, {@link NotFoundError}, {@link AlreadyDecidedError}, {@link ArgsMismatchError},
  *   {@link SelfApprovalError}, {@link NotInPoolError}, {@link ReasonMissingError}, {@link InvalidInputError}
  */
 export async function decide(
@@ -58,6 +59,7 @@ export async function decide(
   by: Principal,
   decision: Decision,
 ): Promise<{ readonly run: string; readonly agent: string } | null> {
+  assertDecider(by, "decide about a call");
   assertStorableReason(decision.reason);
   return context.database.transaction(async (sql) => {
     const [approval] = await sql.query<ApprovalRow>(

@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { assertDecider } from "../core/authority.ts";
 import { canonicalJson, NotCanonicalError } from "../core/canonical.ts";
 import type { Database } from "../core/database.ts";
 import { InvalidInputError, NotFoundError } from "../core/errors.ts";
@@ -24,7 +25,7 @@ export type ResultSchemaOf = (call: { readonly agent: string; readonly tool: str
  * Settles a call of which nobody knows whether it happened.
  *
  * @returns the run to wake.
- * @throws {@link NotFoundError} if the call was never in doubt, {@link AlreadyDecidedError} if it is no longer,
+ * @throws `ForbiddenError` for whoever is no operator, {@link NotFoundError} if the call was never in doubt, {@link AlreadyDecidedError} if it is no longer,
  *   {@link InvalidInputError} if the reason or the result cannot be recorded, {@link InvalidResultError} if the tool
  *   never returns what is said to be its result.
  */
@@ -33,6 +34,7 @@ export async function resolveDoubt(
   by: Principal,
   resolution: DoubtResolution,
 ): Promise<{ readonly run: string; readonly agent: string } | null> {
+  assertDecider(by, "say what became of a call");
   assertStorableReason(resolution.reason);
   return context.database.transaction(async (sql) => {
     const [doubt] = await sql.query<{ resolved: boolean; since: number; agent: string; tool: string }>(

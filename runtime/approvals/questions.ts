@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { assertDecider } from "../core/authority.ts";
 import { canonicalJson, NotCanonicalError } from "../core/canonical.ts";
 import type { Database } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
@@ -82,7 +83,7 @@ export async function openQuestions(database: Database): Promise<Map<string, str
  * nothing of it is converted.
  *
  * @returns the run to wake.
- * @throws {@link NotFoundError}, {@link AlreadyDecidedError} if it is no longer open, {@link NotInPoolError},
+ * @throws `ForbiddenError`, {@link NotFoundError}, {@link AlreadyDecidedError} if it is no longer open, {@link NotInPoolError},
  *   {@link InvalidAnswerError} if the answer does not fit the question's schema.
  */
 export async function answerQuestion(
@@ -90,6 +91,7 @@ export async function answerQuestion(
   by: Principal,
   given: { readonly question: string; readonly answer: JsonValue },
 ): Promise<{ readonly run: string; readonly agent: string } | null> {
+  assertDecider(by, "answer a question");
   return context.database.transaction(async (sql) => {
     const [question] = await sql.query<QuestionRow>(`${SELECT} where question_id = $1 for update of q`, [
       given.question,

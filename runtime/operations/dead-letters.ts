@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { assertOperator } from "../core/authority.ts";
 import type { MessageKind, SignedEnvelope } from "../core/bus.ts";
 import type { Database, Sql } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
@@ -11,7 +12,7 @@ import type {
   DeadLetterView,
 } from "../core/messages-protocol.ts";
 import { DeadLetterSettledError, NotRedrivableError } from "./errors.ts";
-import { assertOperator, assertReason } from "./operator.ts";
+import { assertReason } from "./reason.ts";
 
 interface Row {
   readonly id: string;

@@ -1,9 +1,10 @@
+import { assertOperator } from "../core/authority.ts";
 import type { Database } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { ListenerView } from "../core/messages-protocol.ts";
 import type { Principal } from "../core/people.ts";
 import { ListenerThereError } from "./errors.ts";
-import { assertOperator, assertReason } from "./operator.ts";
+import { assertReason } from "./reason.ts";
 import { workersThere } from "./workers-there.ts";
 
 /** The agents that listen to topics, as their newest worker has said. */

@@ -1,3 +1,4 @@
+import { assertOperator } from "../core/authority.ts";
 import type { Envelope, SignedEnvelope } from "../core/bus.ts";
 import { canonicalJson, sha256 } from "../core/canonical.ts";
 import type { Database, Sql } from "../core/database.ts";
@@ -9,7 +10,6 @@ import { actorOf, type Principal } from "../core/people.ts";
 import type { Published } from "../core/messages-protocol.ts";
 import { isTopic, MAX_TOPIC_LENGTH } from "../core/topics.ts";
 import { PublishIdUsedError, QueueFullError } from "./errors.ts";
-import { assertOperator } from "./operator.ts";
 
 /** A publisher that has found a queue full is told to come back after so long. */
 const RETRY_AFTER_S = 5;

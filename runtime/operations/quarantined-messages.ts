@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { assertOperator } from "../core/authority.ts";
 import type { Database, Sql } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { QuarantineReason } from "../core/messages.ts";
@@ -9,7 +10,7 @@ import type {
   QuarantinedMessageView,
 } from "../core/messages-protocol.ts";
 import { AlreadyDismissedError } from "./errors.ts";
-import { assertOperator, assertReason } from "./operator.ts";
+import { assertReason } from "./reason.ts";
 
 interface Row {
   readonly id: string;

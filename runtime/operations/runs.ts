@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { assertOperator } from "../core/authority.ts";
 import { canonicalJson } from "../core/canonical.ts";
 import type { Database, Sql } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
@@ -6,7 +7,7 @@ import { ENDED_STATUSES, type RunStatus, type Wait } from "../core/events.ts";
 import { actorOf, type Actor, type Principal } from "../core/people.ts";
 import type { runsQuery, RunView } from "../core/protocol.ts";
 import { NotQuarantinedError, NotRestartableError, RunEndedError } from "./errors.ts";
-import { assertOperator, assertReason } from "./operator.ts";
+import { assertReason } from "./reason.ts";
 import { stuckReason, workersThere } from "./workers-there.ts";
 
 /** Leaves a message for a run, in the caller's transaction. */

@@ -5,6 +5,7 @@ import { getApproval, listApprovals, listDoubts, pendingApprovals } from "../app
 import { verify } from "../audit/verify.ts";
 import type { NatsBus } from "../bus/nats-bus.ts";
 import type { SignalboxConfig } from "../config.ts";
+import { assertOperator } from "../core/authority.ts";
 import type { ConsoleServices } from "../core/console-services.ts";
 import type { Database } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
@@ -117,6 +118,7 @@ export function createServices(context: ServicesContext): ConsoleServices {
     listQuarantinedMessages: (query) => listQuarantinedMessages(database, query),
     dismissQuarantinedMessage: (by, id, reason) => dismissQuarantinedMessage(database, by, { id, reason }),
     async startRun(by, { agent, input, key }) {
+      assertOperator(by, "start a run");
       // Loads LangGraph, which most of what asks for these services never needs.
       const { startRun } = await import("./start-run.ts");
       const { run, created } = await startRun(context, { agent, input, key, startedBy: actorOf(by) });

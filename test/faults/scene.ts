@@ -11,7 +11,7 @@ import { OLGA } from "./operator.ts";
 import type { Held } from "./postgres-proxy.ts";
 import type { Random } from "./random.ts";
 import { Together } from "./together.ts";
-import { delay, holds } from "./wait.ts";
+import { delay, holds, lookEvery } from "./wait.ts";
 import type { WorkerOrders } from "./worker-process.ts";
 import type { FaultWorker } from "./workers.ts";
 
@@ -29,8 +29,6 @@ export interface Terms {
   attempts: number | null;
   /** The operator decides and answers by itself; otherwise the case does. */
   operator: boolean;
-  /** How long runs may take after the fault is over, where there are many. */
-  limitMs: number;
   /** What runs may end as. Only where that is "finished" alone does everything have to have happened. */
   ends: readonly RunStatus[];
   /** What the record says of each call agrees with the bank. */
@@ -50,7 +48,6 @@ export class Scene {
     doubts: false,
     attempts: null,
     operator: true,
-    limitMs: 0,
     ends: ["finished"],
     agrees: true,
   };
@@ -157,6 +154,11 @@ export class Scene {
   /** Seeds that go on together ask for workers in the same order, and all get the same. */
   #shared<T>(make: () => Promise<T>): Promise<T> {
     return this.#together.share(`workers ${String(this.#asked++)}`, make);
+  }
+
+  /** How many seeds go on at the same time, this one included. */
+  get lookers(): number {
+    return this.#together.size;
   }
 
   /** Waits until the seeds that go on with this one have come as far. */
@@ -310,7 +312,7 @@ export class Scene {
 
   /** Waits for something that the case itself needs; if it never comes, the case is stuck. */
   async until(what: string, condition: () => boolean | Promise<boolean>, withinMs = STEP_MS): Promise<void> {
-    if (!(await holds(condition, withinMs))) throw new NeverCame(what);
+    if (!(await holds(condition, withinMs, lookEvery(this.lookers)))) throw new NeverCame(what);
   }
 
   /** Waits for a promise of the case; if it never settles, the case is stuck. */

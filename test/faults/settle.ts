@@ -3,7 +3,7 @@ import { isRepeatable } from "../../runtime/core/effects.ts";
 import { ENDED_STATUSES, type RunStatus } from "../../runtime/core/events.ts";
 import { operate } from "./operator.ts";
 import type { Scene } from "./scene.ts";
-import { delay } from "./wait.ts";
+import { delay, lookEvery } from "./wait.ts";
 
 interface RunRow {
   readonly run: string;
@@ -11,9 +11,6 @@ interface RunRow {
   readonly agent: string;
   readonly status: RunStatus;
 }
-
-/** How often is looked: each look costs the database and this process as much as some steps of a run. */
-const LOOK_MS = 80;
 
 /** Lets everything come to its end, with an operator who does what is asked, and finds what is wrong. */
 export async function settle(scene: Scene, limitMs: number): Promise<void> {
@@ -28,7 +25,7 @@ export async function settle(scene: Scene, limitMs: number): Promise<void> {
     } catch (error) {
       open = error instanceof Error ? error.message : String(error);
     }
-    await delay(LOOK_MS);
+    await delay(2 * lookEvery(scene.lookers));
   }
   if (open !== "") scene.violated("stuck", open);
   await checkWorld(scene);

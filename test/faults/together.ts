@@ -8,11 +8,15 @@ const MEET_MS = 5_000;
  * workers and servers is done once, when all are where they wanted to be: so each seed is hit at its own point.
  */
 export class Together {
+  /** How many there are. */
+  readonly size: number;
+  /** How many have not left yet. */
   #members: number;
   readonly #shared = new Map<string, Promise<unknown>>();
   #waiting: (() => void)[] = [];
 
   constructor(members: number) {
+    this.size = members;
     this.#members = members;
   }
 

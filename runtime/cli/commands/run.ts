@@ -28,7 +28,7 @@ import { STUCK_WORDS } from "./runs.ts";
 import { waitsFor } from "./sessions.ts";
 
 /** In whose name runs start that nobody signed in for: whoever may use the database from this machine. */
-const CLI: Principal = { name: "cli", kind: "service", roles: [], pools: [] };
+const CLI: Principal = { name: "cli", kind: "service", roles: ["operator"], pools: [] };
 const FOLLOW_MS = 100;
 /** After so long without an event, it is asked whether anybody could go on at all. */
 const STILL_MS = 3_000;

@@ -6,15 +6,24 @@ import { askedOrLate, gone } from "./kills.ts";
 
 const OTTO = { ...OLGA, name: "otto" };
 
-/** Waits until a run has been told that it is to end. */
-function told(scene: Scene, { run }: Pick<FaultRun, "run">): Promise<void> {
-  return scene.until("a run is told to end", async () => {
-    const [row] = await scene.books.database.query<{ told: boolean }>(
-      "select exists (select 1 from run_mailbox where run_id = $1 and kind = 'cancel') as told",
-      [run],
+/**
+ * Waits until a run has been told that it is to end.
+ *
+ * @returns false where it had ended before the run that asked it: a worker that was killed with others on it was
+ *   followed by one that did not wait for the call.
+ */
+async function told(scene: Scene, parent: FaultRun, { run }: Pick<FaultRun, "run">): Promise<boolean> {
+  let row: { told: boolean; inTime: boolean } | undefined;
+  await scene.until("a run is told to end", async () => {
+    [row] = await scene.books.database.query(
+      `select exists (select 1 from run_mailbox where run_id = c.run_id and kind = 'cancel') as told,
+         coalesce(c.ended_at < p.ended_at, false) as "inTime"
+       from runs c, runs p where c.run_id = $1 and p.run_id = $2`,
+      [run, parent.run],
     );
-    return row?.told === true;
+    return row?.told === true || row?.inTime === true;
   });
+  return row?.told === true;
 }
 
 /** Where a worker is so busy that it has not looked before the call is over, what it cancels may have ended. */
@@ -84,12 +93,12 @@ export const cancels: readonly FaultCase[] = [
       const asked = await askedOrLate(scene, run, { call, release }, async () => {
         await scene.cancel(run);
         // Whoever takes over a run that is not told yet asks the bank as well, and goes on.
-        await told(scene, child);
+        if (!(await told(scene, run, child))) scene.terms.ends = LATE;
         if (dies) await scene.killCaller(call);
         else await scene.meet();
       });
       if (!asked) scene.terms.ends = LATE;
-      await told(scene, child);
+      if (!(await told(scene, run, child))) scene.terms.ends = LATE;
     },
   },
   {

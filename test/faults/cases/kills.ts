@@ -45,8 +45,9 @@ async function killedAt(scene: Scene, agent: "clerk" | "teller", point: "before"
     async () => {
       if (there.call !== null) return true;
       // What was killed with others, before it came so far, may have to be asked about, and may be found without it.
-      if (scene.terms.doubts) await operate(scene);
-      return (await scene.status(run)) === "finished";
+      const status = await scene.status(run);
+      if (status === "parked" && scene.terms.doubts) await operate(scene);
+      return status === "finished";
     },
     MANY_KILLS_MS,
   );

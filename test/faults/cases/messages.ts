@@ -3,9 +3,6 @@ import type { FaultCase } from "../case.ts";
 import type { Scene } from "../scene.ts";
 import { delay } from "../wait.ts";
 
-/** How long the runs of many messages may take on a busy machine. */
-const MANY_MS = 60_000;
-
 /** Messages of one key are handled in the order in which they were sent. */
 function inOrder(scene: Scene): void {
   scene.afterwards(() => {
@@ -101,7 +98,6 @@ export const messages: readonly FaultCase[] = [
     },
     async run(scene) {
       inOrder(scene);
-      scene.terms.limitMs = MANY_MS;
       await scene.workers(2, PATIENT);
       await scene.start("sender");
       await delay(scene.random.between(0, 60));
@@ -130,7 +126,6 @@ export const messages: readonly FaultCase[] = [
     },
     async run(scene) {
       inOrder(scene);
-      scene.terms.limitMs = MANY_MS;
       await scene.workers(2, PATIENT);
       await scene.start("sender");
     },

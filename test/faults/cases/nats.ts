@@ -12,12 +12,8 @@ async function client(scene: Scene): Promise<NatsConnection> {
   return connection;
 }
 
-/** For seeds that go on together on a slow machine. */
-const LIMIT_MS = 60_000;
-
 /** A run or two that ask, and one that does not. */
 async function talk(scene: Scene): Promise<void> {
-  scene.terms.limitMs = LIMIT_MS;
   await scene.startAll(scene.random.pick(["asker", "both"]), "clerk");
   await delay(scene.random.between(0, 60));
 }

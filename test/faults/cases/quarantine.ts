@@ -23,7 +23,7 @@ async function quarantines(scene: Scene, run: FaultRun): Promise<number> {
 export const quarantine: readonly FaultCase[] = [
   {
     name: "a run that crashes its workers",
-    agents: ["clerk", "teller"],
+    agents: ["clerk"],
     promise: "It is left alone after three crashes of its own, its neighbours are not blamed, and once mended it ends.",
     guard: {
       name: "a run that may have crashed a worker goes on alone",
@@ -39,8 +39,7 @@ export const quarantine: readonly FaultCase[] = [
     long: true,
     async run(scene) {
       await scene.worker(SOUND);
-      // Each is killed in a call that may be repeated, or the first would be asked about.
-      const bystander = await scene.startHeld(scene.random.pick(["clerk", "clerk", "teller"]), "before", ":upsert");
+      const bystander = await scene.startHeld("clerk", "before", ":upsert");
       await scene.come("the bystander is at work", bystander.held);
       let mended = false;
       const poison = await scene.startPoisoned("clerk", ":upsert", () => mended);

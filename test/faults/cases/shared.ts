@@ -47,7 +47,6 @@ export const shared: readonly FaultCase[] = [
       const { random } = scene;
       const { workers, kills } = random.pick(WORKERS);
       scene.terms.doubts = true;
-      scene.terms.limitMs = 60_000;
       await scene.workers(workers, SHARING);
       const others = AGENTS.filter((agent) => agent !== "strider");
       const agents = Array.from({ length: RUNS }, () => random.pick(["clerk", "clerk", ...others] as const));
