@@ -311,8 +311,13 @@ export class Scene {
   }
 
   /** Waits for something that the case itself needs; if it never comes, the case is stuck. */
-  async until(what: string, condition: () => boolean | Promise<boolean>, withinMs = STEP_MS): Promise<void> {
-    if (!(await holds(condition, withinMs, lookEvery(this.lookers)))) throw new NeverCame(what);
+  async until(
+    what: string,
+    condition: () => boolean | Promise<boolean>,
+    withinMs = STEP_MS,
+    everyMs = lookEvery(this.lookers),
+  ): Promise<void> {
+    if (!(await holds(condition, withinMs, everyMs))) throw new NeverCame(what);
   }
 
   /** Waits for a promise of the case; if it never settles, the case is stuck. */

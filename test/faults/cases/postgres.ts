@@ -3,7 +3,7 @@ import { PATIENT, type AgentName } from "../agents.ts";
 import type { FaultCase, Guard } from "../case.ts";
 import type { Scene } from "../scene.ts";
 import { MAX_CONNECTIONS } from "../servers.ts";
-import { delay } from "../wait.ts";
+import { delay, lookEvery } from "../wait.ts";
 import { LEFT_BEHIND, startUntil } from "./kills.ts";
 
 /** For so long a worker certainly tries to reach a database that has gone. */
@@ -185,7 +185,14 @@ export const postgres: readonly FaultCase[] = [
     async run(scene) {
       const taken = await scene.toAll<Connection[]>("what is taken", () => Promise.resolve([]));
       const give = async (): Promise<void> => {
-        await Promise.all(taken.splice(0).map((connection) => connection.end()));
+        const [last, ...others] = taken.splice(0);
+        await Promise.all(others.map((connection) => connection.end()));
+        // Postgres says goodbye before it has let go of a connection's place.
+        await scene.until("the connections are free again", async () => {
+          const left = await last?.query("select from pg_stat_activity where application_name = 'taker' limit 2");
+          return (left?.length ?? 0) < 2;
+        });
+        await last?.end();
       };
       scene.cleanup(give);
       const { url, postgres } = scene.books;
@@ -195,7 +202,7 @@ export const postgres: readonly FaultCase[] = [
           const killer = await openConnection({ url: postgres.url("postgres"), applicationName: "taker" });
           taken.push(killer);
           // The worker's connections are cut, and their places taken before it comes back, until it has none.
-          await scene.until("the worker has no connection", async () => {
+          const none = async (): Promise<boolean> => {
             const more = Array.from({ length: MAX_CONNECTIONS }, () =>
               openConnection({ url, applicationName: "taker" }),
             );
@@ -205,7 +212,9 @@ export const postgres: readonly FaultCase[] = [
               "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'signalbox%'",
             );
             return cut.length === 0;
-          });
+          };
+          // Sooner than the worker tries again, however many seeds wait for it.
+          await scene.until("the worker has no connection", none, undefined, lookEvery(1));
         },
         async () => {
           await delay(scene.random.between(0, 600));
