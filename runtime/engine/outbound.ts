@@ -21,6 +21,8 @@ export class Outbound {
   readonly #messages: Messages;
   readonly #session: string;
   readonly #inFlight = new Set<InFlight>();
+  /** For each who reads counters now: what may be in them or not, also what began and ended meanwhile. */
+  readonly #unsure = new Set<Set<InFlight>>();
 
   constructor(messages: Messages, session: string) {
     this.#messages = messages;
@@ -36,17 +38,21 @@ export class Outbound {
     { bounded }: { readonly bounded: boolean },
   ): Promise<Leave | { readonly full: string } | null> {
     for (;;) {
-      const before = [...this.#inFlight];
-      const rooms = bounded ? await this.#roomsOf(receivers) : new Map<string, number>();
-      const left = (await this.#messages.budgetLeft(this.#session)) - receivers.length;
-      // Each of these may be in what was read, or not.
-      const unsure = [...new Set([...before, ...this.#inFlight])];
-      const sending = unsure.flatMap((one) => one.receivers);
-      const full = [...rooms].find(([agent, room]) => room - sending.filter((to) => to === agent).length <= 0);
-      if (full) return { full: full[0] };
-      if (left - sending.length >= 0) return this.#leave(receivers, left - sending.length);
-      if (left < 0) return null;
-      await Promise.all(unsure.map((one) => one.over));
+      const unsure = new Set(this.#inFlight);
+      this.#unsure.add(unsure);
+      try {
+        const rooms = bounded ? await this.#roomsOf(receivers) : new Map<string, number>();
+        const left = (await this.#messages.budgetLeft(this.#session)) - receivers.length;
+        // From here to the leave nobody else comes in between.
+        const sending = [...unsure].flatMap((one) => one.receivers);
+        const full = [...rooms].find(([agent, room]) => room - sending.filter((to) => to === agent).length <= 0);
+        if (full) return { full: full[0] };
+        if (left - sending.length >= 0) return this.#leave(receivers, left - sending.length);
+        if (left < 0) return null;
+      } finally {
+        this.#unsure.delete(unsure);
+      }
+      await Promise.all([...unsure].map((one) => one.over));
     }
   }
 
@@ -63,6 +69,7 @@ export class Outbound {
     });
     const one = { receivers, over };
     this.#inFlight.add(one);
+    for (const unsure of this.#unsure) unsure.add(one);
     return {
       left,
       over: () => {
