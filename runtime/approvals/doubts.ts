@@ -25,9 +25,9 @@ export type ResultSchemaOf = (call: { readonly agent: string; readonly tool: str
  * Settles a call of which nobody knows whether it happened.
  *
  * @returns the run to wake.
- * @throws `ForbiddenError` for whoever is no operator, {@link NotFoundError} if the call was never in doubt, {@link AlreadyDecidedError} if it is no longer,
- *   {@link InvalidInputError} if the reason or the result cannot be recorded, {@link InvalidResultError} if the tool
- *   never returns what is said to be its result.
+ * @throws `ForbiddenError` for whoever is no operator, {@link NotFoundError} if the call was never in doubt,
+ *   {@link AlreadyDecidedError} if it is no longer, {@link InvalidInputError} if the reason or the result cannot be
+ *   recorded, {@link InvalidResultError} if the tool never returns what is said to be its result.
  */
 export async function resolveDoubt(
   context: { readonly database: Database; readonly deliver: Deliver; readonly resultSchemaOf?: ResultSchemaOf },

@@ -8,9 +8,9 @@
  * over: the runner waits until all has come to its end, with an operator who decides, answers and settles doubts by
  * what the bank says, and then compares the bank's count with what was to happen, and verifies the record.
  *
- * To add one: write the entry, run it with `--case NAME --seeds 20`, then with its guard: `--case NAME`. Its guard is what makes it
- * pass, as exact changes of the source that take that out; a worker made of the changed source has to be seen failing,
- * in the way that `shows` names. If it is not seen, the case is not sharp enough. A text that is not found exactly
+ * To add one: write the entry, run it with `--case NAME --seeds 20`, then with its guard: `--case NAME`. Its guard is
+ * what makes it pass, as exact changes of the source that take that out; a worker made of the changed source has to be
+ * seen failing, in the way that `shows` names. If it is not seen, the case is not sharp enough. A text that is not found exactly
  * once is an error: then the source has moved on, and the patch has to follow. `FAULTS_LOG=warn` shows what workers say.
  */
 import { parseArgs } from "node:util";
