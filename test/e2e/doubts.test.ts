@@ -9,8 +9,8 @@ import { startTestPlatform, type TestPlatform } from "../support/platform.ts";
 
 const CONFIG = fileURLToPath(new URL("../support/doubting-project.ts", import.meta.url));
 /** What the tool never returns, and what it does. */
-const SLIP = { reciept: "L-77" };
-const RESULT = { receipt: "L-77" };
+const SLIP = { kee: "L-77" };
+const RESULT = { key: "L-77" };
 
 let platform: TestPlatform;
 let served: PlatformConsole;
@@ -31,7 +31,7 @@ afterAll(async () => {
 
 /** A run whose payment is in doubt. */
 async function inDoubt(id: string): Promise<{ readonly run: string; readonly effect: string }> {
-  const run = await platform.start(config, "doubts", { id });
+  const run = await platform.start(config, "bank", { id });
   const doubt = (await platform.reach(run, "parked")).findLast(({ type }) => type === "effect_doubted");
   if (doubt?.type !== "effect_doubted") throw new Error("Nothing is in doubt.");
   return { run, effect: doubt.data.effect };
@@ -53,7 +53,7 @@ describe("a call in doubt by the command line", () => {
     expect((await settle(vera, RESULT)).stderr).toContain("[FORBIDDEN]");
     const slip = await settle(olga, SLIP);
     expect([slip.code, slip.stdout]).toEqual([1, ""]);
-    expect(slip.stderr).toMatch(/bank\.pay never returns such a result: receipt: .* \[INVALID_RESULT\]/);
+    expect(slip.stderr).toMatch(/bank\.pay never returns such a result: key: .* \[INVALID_RESULT\]/);
     expect(await settle(olga, RESULT)).toMatchObject({ code: 0, stdout: "Settled: happened.\n" });
     expect((await platform.reach(run, "finished")).at(-1)?.data).toMatchObject({ output: RESULT });
     expect((await settle(olga, RESULT)).stderr).toContain("[ALREADY_DECIDED]");
