@@ -54,8 +54,11 @@ async function play(scene: Scene, faultCase: FaultCase, guarded: boolean): Promi
     await faultCase.run(scene);
   } catch (error) {
     if (error instanceof SkipCase) return { skipped: error.message };
-    if (!(error instanceof NeverCame)) throw error;
-    scene.violated("stuck", `${error.message}: ${await whereabouts(scene).catch(String)}`);
+    if (!guarded && !(error instanceof NeverCame)) throw error;
+    if (error instanceof NeverCame)
+      scene.violated("stuck", `${error.message}: ${await whereabouts(scene).catch(String)}`);
+    // A seed that could not be run to its end has shown nothing.
+    else scene.violated("unverified", error instanceof Error ? (error.stack ?? error.message) : String(error));
   } finally {
     scene.leave();
   }

@@ -90,8 +90,13 @@ function endOf(child: ChildProcess): number | string {
   return child.exitCode ?? child.signalCode ?? "unknown";
 }
 
+/** How much of what a worker writes to its standard error is kept, in characters. */
+const LAST_WORDS = 2_000;
+
 interface Spare {
   readonly child: ChildProcess;
+  /** The end of what it wrote to its standard error. */
+  readonly lastWords: () => string;
   readonly lines: AsyncIterator<string>;
   readonly loaded: Promise<unknown>;
 }
@@ -115,8 +120,10 @@ export class WorkerPool {
     spare.child.stdin?.write(`${JSON.stringify({ ...orders, databaseUrl: proxy.url })}\n`);
     const line = await spare.lines.next();
     if (line.value !== "ready") {
+      // Without a line it is about to end by itself, and how is what one wants to know.
+      const end = line.done ? await worker.exited : `said ${line.value}`;
       await worker.end();
-      throw new Error(`A worker did not start: ${String(line.value)}`);
+      throw new Error(`A worker did not start (${String(end)}): ${spare.lastWords()}`);
     }
     this.#fill();
     return worker;
@@ -129,13 +136,18 @@ export class WorkerPool {
   #load(): Spare {
     const child = spawn(process.execPath, [this.#bundle], {
       env: workerEnvironment(),
-      stdio: ["pipe", "pipe", process.env["FAULTS_LOG"] === undefined ? "ignore" : "inherit"],
+      stdio: ["pipe", "pipe", "pipe"],
       // A group of its own: what stops this process at the keyboard must not reach it as a SIGINT.
       detached: true,
     });
     child.stdin.on("error", () => undefined);
+    let lastWords = "";
+    child.stderr.on("data", (words: Buffer) => {
+      lastWords = `${lastWords}${words.toString()}`.slice(-LAST_WORDS);
+      if (process.env["FAULTS_LOG"] !== undefined) process.stderr.write(words);
+    });
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
-    return { child, lines, loaded: lines.next() };
+    return { child, lines, loaded: lines.next(), lastWords: () => lastWords };
   }
 
   close(): void {

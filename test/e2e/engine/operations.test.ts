@@ -70,6 +70,18 @@ async function childOf(run: string): Promise<string | undefined> {
   return row?.run_id;
 }
 
+describe("starting", () => {
+  test("a run by somebody who is no operator - is refused, and nothing is on record", async () => {
+    const config = configOf(agentOf("starts", () => Promise.resolve("yes")));
+    const key = "by-vera";
+    const start = { agent: "starts", input: { id: "a" }, key };
+    await expect(services(config).startRun(VERA, start)).rejects.toMatchObject({ code: "FORBIDDEN" });
+    expect(await platform.database.query("select run_id from runs where start_key = $1", [key])).toEqual([]);
+    const { created } = await services(config).startRun(OLGA, start);
+    expect(created).toBe(true);
+  });
+});
+
 describe("cancelling", () => {
   const sleeper = agentOf("sleeper", async ({ clock }) => {
     await clock.sleep(3_600_000);

@@ -9,11 +9,17 @@ const AGENTS = ["clerk", "teller", "asker", "holder", "person", "strider"] as co
 /** With so many runs at once on two cores, a worker may hear nothing for longer than the other cases' leases. */
 const SHARING = { leaseMs: 1_200 };
 
-/** Kills a worker at any time: at some call's point, or while who knows what happens. */
+/**
+ * Kills a worker at any time: at some call's point, or while who knows what happens. Every second kill is aimed at a
+ * call that has just taken effect and whose repeating would show.
+ */
 async function killOne(scene: Scene): Promise<void> {
   const { random, lane } = scene;
-  const actions = random.shuffled([":upsert", ":book", ":pay", ":wire", ":held", ":answer"]).slice(0, 3);
-  const point = random.pick(["before", "arrived", "acted", "acted", "after"] as const);
+  const aimed = random.pick([true, false]);
+  const actions = aimed
+    ? [":book", ":pay"]
+    : random.shuffled([":upsert", ":book", ":pay", ":wire", ":held", ":answer"]).slice(0, 3);
+  const point = aimed ? "acted" : random.pick(["before", "arrived", "acted", "after"] as const);
   let over = false;
   const hit = lane.bank.once(
     point,
@@ -23,7 +29,7 @@ async function killOne(scene: Scene): Promise<void> {
       return "go";
     },
   );
-  await Promise.race([hit, delay(random.between(300, 600))]);
+  await Promise.race([hit, delay(aimed ? 1_500 : random.between(300, 600))]);
   over = true;
   if (lane.workers.every(({ alive }) => alive)) random.pick(lane.workers).kill();
   await scene.another(SHARING);
