@@ -6,10 +6,10 @@ import { TestEngine } from "../../support/engine.ts";
 import { outputOf, tellings, withPeer, type PeerHandles } from "../../support/with-peer.ts";
 
 /** One thing that a program does at the same time as others. */
-type Step = { readonly kind: "exchange" | "ask" | "first" | "publish"; readonly n: number };
+type Step = { readonly kind: "exchange" | "pair" | "ask" | "first" | "publish"; readonly n: number };
 
 const step: fc.Arbitrary<Step> = fc.record({
-  kind: fc.constantFrom("exchange", "exchange", "ask", "first", "publish"),
+  kind: fc.constantFrom("exchange", "pair", "ask", "first", "publish"),
   n: fc.integer({ min: 0, max: 3 }),
 });
 
@@ -18,6 +18,13 @@ async function perform({ kind, n }: Step, { agents, askAll, messages }: PeerHand
     case "exchange": {
       const { id } = await agents.peer.send({ n });
       return (await messages.receive({ re: id })).body;
+    }
+    case "pair": {
+      // Whichever reply comes first, each is received once.
+      const sent = [await agents.peer.send({ n }), await agents.peer.send({ n: n + 10 })];
+      const any = sent.map(({ id }) => ({ re: id }));
+      const received = await Promise.all(sent.map(() => messages.receive({ any })));
+      return received.map(({ body }) => JSON.stringify(body)).sort();
     }
     case "ask":
       return ((await agents.peer.ask({ n })) as { n: number }).n;
@@ -72,7 +79,8 @@ function effects(events: readonly JournalEvent[]): string[] {
       // Who came second is withdrawn, wherever it had got to; a message's id is its own.
       const value = outcome.ok ? outcome.value : outcome.error.code;
       const body = typeof value === "object" && value !== null && "body" in value ? value.body : value;
-      return [`${effect} ${JSON.stringify(body)}`];
+      // Which of two receives that wait for the same got which is free.
+      return [`${effect.replace(/#\d+$/, "")} ${JSON.stringify(body)}`];
     })
     .sort();
 }
