@@ -115,7 +115,7 @@ export async function signedIn(people: People): Promise<Principal> {
   const secret = process.env["SIGNALBOX_TOKEN"];
   if (!secret) {
     throw new NotSignedInError(
-      'Decisions are made by known people. Make yourself a token once with "npx signalbox users token YOUR-NAME --name cli --expires 30d" and put it into SIGNALBOX_TOKEN.',
+      'Who does this goes on record, so it needs a token in SIGNALBOX_TOKEN. Make yourself one once with "npx signalbox users token YOUR-NAME --name cli --expires 30d"; "npx signalbox users add YOUR-NAME --role operator" comes before it for whoever is new.',
     );
   }
   return people.authenticate({ kind: "bearer", secret });

@@ -55,7 +55,7 @@ export function describeEvent(event: JournalEvent): string {
     case "effect_repeated":
       return `${effectNameOf(event.data.effect)} is repeated after ${event.data.why === "crash" ? "a crash" : "an operator's word"}`;
     case "effect_finished":
-      return `${effectNameOf(event.data.effect)} → ${outcome(event.data.outcome)}${VIA[event.data.via]}`;
+      return `${effectNameOf(event.data.effect)} → ${outcome(event.data.outcome)}${event.data.by ? ` (by ${visible(event.data.by.id)})` : VIA[event.data.via]}`;
     case "effect_doubted":
       return `${effectNameOf(event.data.effect)} is in doubt: ${visible(event.data.reason)}`;
     case "doubt_resolved":

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import type { JournalEvent } from "../../../runtime/core/events.ts";
 import { When } from "../ui/time.tsx";
-import { actorWords, EVENT_WORDS } from "../ui/words.ts";
+import { actorWords, EVENT_WORDS, startedWords } from "../ui/words.ts";
 import { JsonView } from "../values/json-view.tsx";
 import { LongText } from "../values/text.tsx";
 import { EffectDetails } from "./effect-details.tsx";
@@ -45,11 +45,9 @@ function MilestoneDetails({ entry }: { readonly entry: Milestone }) {
     case "run_started":
       return (
         <>
-          {head("started")}
+          {head(startedWords(what))}
           <p>
-            {what.askedBy === undefined
-              ? `By ${actorWords(what.startedBy)}`
-              : `Asked by ${what.askedBy}, in a session of ${actorWords(what.startedBy)}`}
+            In a session of {actorWords(what.startedBy)}
             {what.version !== undefined && (
               <>
                 , version{" "}

@@ -62,8 +62,10 @@ export interface Milestone extends EntryBase {
         readonly type: "run_started";
         readonly input: JsonValue;
         readonly startedBy: Actor;
-        /** The agent that asked for this run; undefined for the run that began the session. */
+        /** The agent that asked for this run; undefined where none did. */
         readonly askedBy: string | undefined;
+        /** The message that started it, where nobody waits for an answer: who sent it, and the topic it was published on. */
+        readonly message: { readonly from: string; readonly topic: string | undefined } | undefined;
         readonly version: string | undefined;
       }
     | { readonly type: "run_taken_over"; readonly worker: string; readonly before: string }
@@ -99,8 +101,10 @@ export function describeEntry(group: EntryGroup, index: SessionIndex, position =
 function milestone({ first, before }: EntryGroup): Milestone["what"] | undefined {
   switch (first.type) {
     case "run_started": {
-      const { input, startedBy, version, cause } = first.data;
-      return { type: "run_started", input, startedBy, askedBy: cause?.agent, version };
+      const { input, startedBy, version, cause, message } = first.data;
+      const askedBy = message ? undefined : cause?.agent;
+      const by = message && { from: cause?.agent ?? startedBy.id, topic: message.topic };
+      return { type: "run_started", input, startedBy, askedBy, message: by, version };
     }
     case "attempt_started":
       return { type: "run_taken_over", worker: first.data.worker, before: before ?? "another worker" };
@@ -244,14 +248,21 @@ export function waitsForAnswer({ proposal: { kind } }: Pick<EffectEntry, "propos
   return kind === "ask" || kind === "human" || kind === "timer";
 }
 
-/** What was called, as people say it: a tool by its name, an ask by whom it asks, the rest with what it is on. */
+/** What is done to whom, before the name of whom. */
+const DONE_TO: Readonly<Record<string, string>> = {
+  "agent.ask": "ask",
+  "agent.send": "send to",
+  "agent.reply": "reply to",
+  "topic.publish": "publish on",
+  "human.ask": "question to",
+};
+
+/** What was called, as people say it: a tool by its name, a message by whom it goes to, the rest with what it is on. */
 export function callName({ proposal: { kind, name } }: { readonly proposal: Pick<Proposed, "kind" | "name"> }): string {
   const colon = name.indexOf(":");
   if (kind === "tool" || colon < 0) return name;
-  const resource = name.slice(colon + 1);
-  if (kind === "ask") return `ask ${resource}`;
-  if (kind === "human") return `question to ${resource}`;
-  return resource === "" ? name.slice(0, colon) : `${name.slice(0, colon)} in ${resource}`;
+  const [action, resource] = [name.slice(0, colon), name.slice(colon + 1)];
+  return resource === "" ? action : `${DONE_TO[action] ?? `${action} in`} ${resource}`;
 }
 
 /** The question that an agent put to people, where the call is one. */

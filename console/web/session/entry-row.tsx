@@ -3,7 +3,7 @@ import { Badge } from "../ui/badge.tsx";
 import { duration } from "../ui/duration.ts";
 import { ToneSign } from "../ui/icons.tsx";
 import { Clock } from "../ui/time.tsx";
-import { actorWords, count, DECISION_WORDS, effectWord } from "../ui/words.ts";
+import { actorWords, count, DECISION_WORDS, effectWord, startedWords } from "../ui/words.ts";
 import { summary } from "../values/summary.ts";
 import { Text } from "../values/text.tsx";
 import { callName, questionOf, type EffectEntry, type Entry, type Milestone } from "./entries.ts";
@@ -155,7 +155,7 @@ function MilestoneText({ what, ofSession }: Pick<Milestone, "what"> & { readonly
     case "run_started":
       return (
         <span className="entry-call">
-          {what.askedBy === undefined ? `started by ${actorWords(what.startedBy)}` : `asked by ${what.askedBy}`}
+          {startedWords(what)}
           <With value={what.input} />
         </span>
       );

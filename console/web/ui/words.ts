@@ -3,7 +3,7 @@ import type { Actor } from "../../../runtime/core/people.ts";
 import type { ApprovalView, QuestionView } from "../../../runtime/core/protocol.ts";
 import { effectNameOf, type EffectClass } from "../../../runtime/core/effects.ts";
 import type { DeterminingRule, VerdictDecision } from "../../../runtime/core/verdict.ts";
-import { waitsForAnswer, type EffectEntry, type EffectStatus } from "../session/entries.ts";
+import { waitsForAnswer, type EffectEntry, type EffectStatus, type Milestone } from "../session/entries.ts";
 
 /** How a state looks: its colour and its sign. Never the only carrier of meaning; words stand beside it. */
 export type Tone = "good" | "busy" | "wait" | "bad" | "doubt" | "quiet";
@@ -175,6 +175,18 @@ export function actorWords(actor: Actor): string {
     case "system":
       return "Signalbox";
   }
+}
+
+/** What a run was started by, after its agent's name. */
+export function startedWords({
+  message,
+  askedBy,
+  startedBy,
+}: Extract<Milestone["what"], { type: "run_started" }>): string {
+  if (message !== undefined) {
+    return `started by a message from ${message.from}${message.topic === undefined ? "" : ` on ${message.topic}`}`;
+  }
+  return askedBy === undefined ? `started by ${actorWords(startedBy)}` : `asked by ${askedBy}`;
 }
 
 /** `1 event`, `3 events`. */

@@ -37,7 +37,7 @@ export function addRunsCommands(program: Command): void {
         });
         print(global.json, { runs: list }, () =>
           list.length === 0
-            ? "No such run."
+            ? "All such runs have ended."
             : `${table(
                 ["RUN", "AGENT", "VERSION", "STATUS", "STARTED BY", "KEY", "SINCE (UTC)", "WAITS FOR", "CRASHES", ""],
                 list.map((run) => [

@@ -6,6 +6,7 @@ import {
   type EffectEntry,
   type Entry,
 } from "../../../console/web/session/entries.ts";
+import { startedWords } from "../../../console/web/ui/words.ts";
 import { indexSession } from "../../../console/web/session/session-index.ts";
 import { CLAIMS, claimsWorld } from "../../support/console-fixture-claims.ts";
 import { askPeople, goOn, VISIT } from "../../support/console-fixture-question.ts";
@@ -29,6 +30,39 @@ function payout(entries: readonly Entry[]): EffectEntry {
   if (found?.kind !== "effect") throw new Error("There is no call of payments.payout.");
   return found;
 }
+
+describe("what a call is called", () => {
+  it.each([
+    ["tool", "payments.payout:customers", "payments.payout:customers"],
+    ["ask", "agent.ask:fraud", "ask fraud"],
+    ["send", "agent.send:ledger", "send to ledger"],
+    ["send", "agent.reply:claims", "reply to claims"],
+    ["publish", "topic.publish:news.today", "publish on news.today"],
+    ["receive", "messages.receive", "messages.receive"],
+    ["human", "human.ask:ops", "question to ops"],
+    ["memory", "memory.recall:claims", "memory.recall in claims"],
+  ] as const)("%s %s is %s", (kind, name, words) => {
+    expect(callName({ proposal: { kind, name } })).toBe(words);
+  });
+});
+
+describe("what a run was started by", () => {
+  const STARTED = {
+    type: "run_started",
+    input: {},
+    version: undefined,
+    askedBy: undefined,
+    message: undefined,
+  } as const;
+  const startedBy = { kind: "person", id: "olga" } as const;
+
+  it("is a person, an agent that asks, or a message", () => {
+    expect(startedWords({ ...STARTED, startedBy })).toBe("started by olga");
+    expect(startedWords({ ...STARTED, startedBy, askedBy: "claims" })).toBe("asked by claims");
+    const message = { from: "olga", topic: "sensors.truck-7" };
+    expect(startedWords({ ...STARTED, startedBy, message })).toBe("started by a message from olga on sensors.truck-7");
+  });
+});
 
 describe("entries of a session", () => {
   it("is one entry for each effect, whatever number of events it took", () => {
