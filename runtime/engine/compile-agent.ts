@@ -1,4 +1,5 @@
 import type { Agent } from "../../agents/define-agent.ts";
+import { leanContext } from "./lean-context.ts";
 import { SignalboxError, toErrorRecord } from "../core/errors.ts";
 import type { JsonValue } from "../core/json.ts";
 import { agentVersionOf } from "./agent-version.ts";
@@ -28,6 +29,7 @@ export interface CompiledAgent extends Runnable {
  *   cannot be built.
  */
 export function compileAgent(agent: Agent, services: HandleServices): CompiledAgent {
+  leanContext();
   const { given, governor, graph } = built(agent, services);
   const { compiled, messageChannels } = graph;
   const bound = compiled.config?.recursionLimit ?? Infinity;

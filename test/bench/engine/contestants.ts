@@ -1,0 +1,92 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { NatsAccess } from "../../../runtime/core/stack.ts";
+import { rulesText } from "../../support/bench-project.ts";
+import { startRestate } from "./restate-server.ts";
+
+/** What a contestant's processes are started with, for one round; disposed of when it is over. */
+export interface Surroundings extends AsyncDisposable {
+  readonly env: Readonly<Record<string, string>>;
+}
+
+export interface ContestantKind {
+  readonly name: string;
+  readonly program: URL;
+  /** Which database it is given: none, an empty one, or one with Signalbox's tables. */
+  readonly database: "none" | "empty" | "migrated";
+  surroundings(servers: { readonly databaseUrl: string; readonly nats: Nats }): Promise<Surroundings>;
+}
+
+interface Nats {
+  readonly worker: NatsAccess;
+  readonly console: NatsAccess;
+}
+
+const peer = (name: string): URL => new URL(`../peers/${name}.mjs`, import.meta.url);
+const only = (env: Readonly<Record<string, string>>): Promise<Surroundings> =>
+  Promise.resolve({ env, [Symbol.asyncDispose]: () => Promise.resolve() });
+
+function langgraph(name: string, checkpointer: "none" | "memory" | "postgres"): ContestantKind {
+  return {
+    name,
+    program: peer("langgraph"),
+    database: checkpointer === "postgres" ? "empty" : "none",
+    surroundings: ({ databaseUrl }) => only({ CHECKPOINTER: checkpointer, DATABASE_URL: databaseUrl }),
+  };
+}
+
+function withDatabase(name: string): ContestantKind {
+  return {
+    name,
+    program: peer(name),
+    database: "empty",
+    surroundings: ({ databaseUrl }) => only({ DATABASE_URL: databaseUrl }),
+  };
+}
+
+function signalbox(name: string, agent: "reads" | "pays"): ContestantKind {
+  return {
+    name,
+    program: new URL("../../support/bench-worker-process.ts", import.meta.url),
+    database: "migrated",
+    async surroundings({ databaseUrl, nats }) {
+      const folder = await mkdtemp(join(tmpdir(), "signalbox-bench-rules-"));
+      const rules = join(folder, "rules.cedar");
+      await writeFile(rules, rulesText());
+      return {
+        env: {
+          DATABASE_URL: databaseUrl,
+          NATS_WORKER: JSON.stringify(nats.worker),
+          NATS_CONSOLE: JSON.stringify(nats.console),
+          BENCH_RULES: rules,
+          BENCH_AGENT: agent,
+        },
+        [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
+      };
+    },
+  };
+}
+
+const restate: ContestantKind = {
+  name: "restate",
+  program: peer("restate"),
+  database: "none",
+  async surroundings() {
+    const server = await startRestate();
+    const env = { RESTATE_INGRESS: server.ingress, RESTATE_ADMIN: server.admin, RESTATE_LOGGING: "ERROR" };
+    return { env, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() };
+  },
+};
+
+/** In the order in which they take their turns. */
+export const CONTESTANTS: readonly ContestantKind[] = [
+  langgraph("langgraph", "none"),
+  langgraph("memorySaver", "memory"),
+  langgraph("postgresSaver", "postgres"),
+  withDatabase("dbos"),
+  restate,
+  withDatabase("mastra"),
+  signalbox("signalbox", "reads"),
+  signalbox("signalboxIrreversible", "pays"),
+];

@@ -1,0 +1,89 @@
+/**
+ * The side of a contestant: it says that it is ready and in which versions, then does what it is told over IPC.
+ */
+import { readFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export interface Contestant {
+  readonly versions: Readonly<Record<string, string>>;
+  /** Starts a run of five steps, and resolves once its end is as durable as this contestant makes it. */
+  run(): Promise<void>;
+  /** Before the process ends. */
+  close?(): Promise<void>;
+}
+
+export type Order =
+  | { readonly kind: "warm"; readonly runs: number }
+  | { readonly kind: "measure"; readonly concurrency: number; readonly ms: number }
+  | { readonly kind: "close" };
+
+/** What a contestant did in a measurement. */
+export interface Done {
+  readonly runs: number;
+  readonly ms: number;
+  /** User and system time of its process, all threads. */
+  readonly cpuMs: number;
+}
+
+export type Answer =
+  | { readonly kind: "ready"; readonly versions: Readonly<Record<string, string>> }
+  | ({ readonly kind: "done" } & Done)
+  | { readonly kind: "failed"; readonly error: string };
+
+const WARM_UP_CONCURRENCY = 10;
+
+export function serve(contestant: Contestant): void {
+  process.on("message", (order: Order) => {
+    void obey(order, contestant).then(
+      (done) => answer({ kind: "done", ...done }),
+      (error: unknown) =>
+        answer({ kind: "failed", error: error instanceof Error ? (error.stack ?? error.message) : String(error) }),
+    );
+  });
+  process.on("disconnect", () => process.exit(0));
+  answer({ kind: "ready", versions: contestant.versions });
+}
+
+function answer(message: Answer): void {
+  process.send?.(message);
+}
+
+async function obey(order: Order, contestant: Contestant): Promise<Done> {
+  const cpu = process.cpuUsage();
+  const startedMs = performance.now();
+  let runs = 0;
+  if (order.kind === "close") await contestant.close?.();
+  else {
+    const wanted = order.kind === "warm" ? order.runs : Infinity;
+    const ms = order.kind === "measure" ? order.ms : Infinity;
+    const concurrency = order.kind === "measure" ? order.concurrency : WARM_UP_CONCURRENCY;
+    let started = 0;
+    await Promise.all(
+      Array.from({ length: concurrency }, async () => {
+        while (started < wanted && performance.now() - startedMs < ms) {
+          started++;
+          await contestant.run();
+          runs++;
+        }
+      }),
+    );
+  }
+  const ms = performance.now() - startedMs;
+  const { user, system } = process.cpuUsage(cpu);
+  return { runs, ms, cpuMs: (user + system) / 1_000 };
+}
+
+/** The versions of installed packages, looked for from a file that imports them. */
+export async function versionsOf(from: string, ...names: readonly string[]): Promise<Record<string, string>> {
+  return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await versionOf(name, from)] as const)));
+}
+
+async function versionOf(name: string, from: string): Promise<string> {
+  // Neither has every package an entry, nor lets every one its package.json be imported.
+  for (let folder = dirname(fileURLToPath(from)); ; folder = dirname(folder)) {
+    const text = await readFile(join(folder, "node_modules", name, "package.json"), "utf8").catch(() => null);
+    if (text !== null) return (JSON.parse(text) as { readonly version: string }).version;
+    if (folder === dirname(folder)) throw new Error(`${name} is not installed.`);
+  }
+}
