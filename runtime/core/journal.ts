@@ -176,6 +176,10 @@ export interface Claim {
   readonly claimedAt: { readonly epochMs: number; readonly monotonicMs: number };
   /** How many workers it has crashed that did nothing else. */
   readonly soloCrashes: number;
+  /** Up to where its mailbox was seen to when it was claimed, where nothing more was in it; else absent. */
+  readonly emptyUpTo?: number;
+  /** Its whole record when it was claimed, where that is short; else absent. */
+  readonly events?: readonly JournalEvent[];
 }
 
 /** What became of leases that were to be extended. */

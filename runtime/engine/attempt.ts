@@ -82,7 +82,7 @@ export class Attempt {
     this.limits = services.limits;
     this.#services = services;
     this.lease = new HeldLease(claim, services.clock);
-    this.#mailbox = new RunMailbox(services.journal, claim.head.run, record);
+    this.#mailbox = new RunMailbox(services.journal, claim, record);
     this.#version = claim.version;
     const uncutCalls = uncut((error) => {
       // Nobody needs to act: what became of the call, the call itself says.

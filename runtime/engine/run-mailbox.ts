@@ -1,4 +1,4 @@
-import type { Journal, MailboxMessage } from "../core/journal.ts";
+import type { Claim, Journal, MailboxMessage } from "../core/journal.ts";
 import type { RunRecord } from "../core/run-record.ts";
 import { takeOver, type Mail } from "./incoming.ts";
 
@@ -9,19 +9,26 @@ export class RunMailbox {
   readonly #record: RunRecord;
   /** How far this attempt has seen to everything: what came later makes the run ready as soon as it parks. */
   #taken = 0;
+  /** Where it was empty when the run was claimed: up to where. */
+  readonly #emptyUpTo: number | undefined;
 
-  constructor(journal: Journal, run: string, record: RunRecord) {
+  constructor(journal: Journal, { head, emptyUpTo }: Pick<Claim, "head" | "emptyUpTo">, record: RunRecord) {
     this.#journal = journal;
-    this.#run = run;
+    this.#run = head.run;
     this.#record = record;
+    this.#emptyUpTo = emptyUpTo;
   }
 
   get taken(): number {
     return this.#taken;
   }
 
-  /** Everything that has come. */
+  /** Everything that has come; asked for at the beginning of an attempt. */
   async take(): Promise<Mail> {
+    if (this.#emptyUpTo !== undefined) {
+      this.#taken = this.#emptyUpTo;
+      return { events: [], unexpected: [] };
+    }
     const { messages, upTo } = await this.#journal.mailbox(this.#run);
     this.#taken = upTo;
     return takeOver(this.#record, messages);

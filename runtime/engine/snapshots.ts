@@ -36,7 +36,7 @@ export async function openRecord(claim: Claim, services: AttemptServices, shape:
   }
   const record = emptyRecord();
   const tail = emptyRecord();
-  const events = await services.journal.read(head.run);
+  const events = claim.events ?? (await services.journal.read(head.run));
   for (const event of events) {
     applyEvent(record, event);
     follow(tail, event);

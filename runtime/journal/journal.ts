@@ -49,6 +49,8 @@ interface ClaimRow {
   readonly depth: number;
   readonly parent_id: string | null;
   readonly solo_crashes: number;
+  readonly empty_up_to: number | null;
+  readonly only_event: string | null;
   readonly claimed_at: number;
 }
 
@@ -158,6 +160,8 @@ export class PostgresJournal implements Journal {
       deadlineMs,
       claimedAt: { epochMs: row.claimed_at, monotonicMs },
       soloCrashes: row.solo_crashes,
+      ...(row.empty_up_to === null ? {} : { emptyUpTo: row.empty_up_to }),
+      ...onlyEvent(row),
     }));
   }
 
@@ -253,6 +257,13 @@ export async function withBlobs<Row extends { readonly data: string }>(sql: Sql,
     }
     return { ...row, data };
   });
+}
+
+/** What was claimed with its only event, where that has its payload with it. */
+function onlyEvent({ only_event: text }: ClaimRow): Pick<Claim, "events"> {
+  if (text === null) return {};
+  const row = JSON.parse(text) as EventRow;
+  return blobOf(row.data) === undefined ? { events: toEvents([row], GENESIS) } : {};
 }
 
 /** Rows of one run, in order, as events. `prev` is the hash before the first of them, where it is known. */

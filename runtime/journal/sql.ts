@@ -90,6 +90,11 @@ returning run_id, (extract(epoch from clock_timestamp()) * 1000)::bigint as clai
 const CLAIMED = `
 returning r.run_id, r.session_id, r.agent, r.agent_version, r.epoch, r.head_seq, encode(r.head_hash, 'hex') as head_hash,
   r.starter_kind, r.starter_id, r.depth, r.parent_id, r.solo_crashes,
+  case when r.mailbox_seq = r.mailbox_taken then r.mailbox_seq end as empty_up_to,
+  -- A run that has just been started has one event: it is not worth a statement of its own.
+  (select json_build_object('run_id', e.run_id, 'seq', e.seq, 'type', e.type, 'v', e.v, 'at', e.at, 'data', e.data,
+     'hash', encode(e.hash, 'hex'))::text
+   from events e where r.head_seq = 1 and e.run_id = r.run_id and e.seq = 1) as only_event,
   (extract(epoch from clock_timestamp()) * 1000)::bigint as claimed_at`;
 
 /** $1: the worker, $2: its lease in ms, $3: true if it takes suspects, $4 and $5: its agents and their versions. */
