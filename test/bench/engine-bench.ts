@@ -4,7 +4,9 @@
  * measured with one run at a time, with twenty, and with twenty on two processes; the figures are medians of the rounds.
  * Runs have five steps, each of which calls a tool and appends 100 bytes, and count once their end is durable.
  *
- * The last line is one of JSON, see `docs/performance.md`.
+ * The last line is `{c1, c20, c20w2}`, each with the contestants' `{stepsPerS, msPerStep, sqlPerStep, walBytesPerStep,
+ * tableBytesPerStep, nodeCpuMsPerStep, pgCpuMsPerStep}`: per step of a run, null where there is no such thing. CPU is that
+ * of the contestant's Node processes and of Postgres; a server of its own (Restate's) is not counted.
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
