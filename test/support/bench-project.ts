@@ -2,12 +2,13 @@
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
 import { defineAgent, defineConfig, defineTool, type SignalboxConfig } from "signalbox";
 import { z } from "zod";
-import { APPENDED, look, nextCall, type StepName } from "../bench/engine/work.ts";
+import { APPENDED, look, type StepName } from "../bench/engine/work.ts";
 
 const Call = z.object({ step: z.string(), question: z.string() });
 const Answer = z.object({ answer: z.string() });
 
 const State = Annotation.Root({
+  id: Annotation<string>(),
   log: Annotation<string[]>({ reducer: (before, added) => before.concat(added), default: () => [] }),
 });
 
@@ -38,8 +39,10 @@ function agent(name: string, rules: URL, pays: boolean) {
     tools: { look: lookTool, pay: payTool },
     rules,
     graph: ({ tools }) => {
-      const step = (which: StepName) => async () => {
-        await (pays && which === "report" ? tools.pay : tools.look)(nextCall(which));
+      const step = (which: StepName) => async (state: typeof State.State) => {
+        // Other arguments in each run, and the same in each attempt.
+        const call = { step: which, question: `${state.id}-${which}` };
+        await (pays && which === "report" ? tools.pay : tools.look)(call);
         return { log: [APPENDED] };
       };
       return new StateGraph(State)

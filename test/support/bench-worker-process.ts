@@ -2,6 +2,7 @@
  * Signalbox as a contestant: a worker as it is shipped, in a process that also starts the runs and waits for their ends.
  * `DATABASE_URL`, `NATS_WORKER`, `NATS_CONSOLE` (access as JSON), `BENCH_RULES` and `BENCH_AGENT` say with what.
  */
+import { randomUUID } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import pino from "pino";
@@ -44,7 +45,8 @@ await bus.onLive(({ heads }) => {
 
 async function start(): Promise<string> {
   const startedBy = { kind: "service", id: "bench" } as const;
-  const { run } = await startRun({ journal, bus, config }, { agent: BENCH_AGENT, input: { log: [] }, startedBy });
+  const input = { id: randomUUID(), log: [] };
+  const { run } = await startRun({ journal, bus, config }, { agent: BENCH_AGENT, input, startedBy });
   return run;
 }
 

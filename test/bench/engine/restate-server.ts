@@ -1,10 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../../../runtime/stack/probe.ts";
 
 const PROGRAM = fileURLToPath(new URL("../node_modules/.bin/restate-server", import.meta.url));
 const START_MS = 60_000;
@@ -48,13 +48,4 @@ export async function startRestate(): Promise<RestateServer> {
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
   return { ...urls, [Symbol.asyncDispose]: close };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  return port;
 }

@@ -5,10 +5,11 @@ import { RunnableLambda, type RunnableConfig } from "@langchain/core/runnables";
 import { getContextVariable, setContextVariable } from "@langchain/core/context";
 // Whoever imports LangGraph gets its context store.
 import "@langchain/langgraph";
-import { afterEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { leanContext } from "../../../runtime/engine/lean-context.ts";
 
-const whole = provider.runWithConfig.bind(provider);
+/** LangChain's own way, whatever other tests of this process have put in its place. */
+const whole: unknown = Reflect.get(Object.getPrototypeOf(provider) as object, "runWithConfig");
 
 interface Stored {
   readonly tracingEnabled?: boolean;
@@ -30,8 +31,11 @@ function within<T>(config: RunnableConfig, look: () => T, withoutRun?: boolean):
 /** Which way LangChain goes now. */
 const way = (): unknown => Reflect.get(provider, "runWithConfig");
 
-afterEach(() => {
-  provider.runWithConfig = whole;
+beforeEach(() => {
+  Reflect.deleteProperty(provider, "runWithConfig");
+});
+afterAll(() => {
+  Reflect.deleteProperty(provider, "runWithConfig");
 });
 
 describe("without a tracer", () => {
@@ -103,7 +107,6 @@ describe("without a tracer", () => {
 test.each(["LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2", "LANGCHAIN_VERBOSE"])(
   "with %s - LangChain's way is left alone",
   (name) => {
-    provider.runWithConfig = whole;
     leanContext({ [name]: "true" });
     expect(way()).toBe(whole);
   },
