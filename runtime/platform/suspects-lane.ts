@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { WASM_FLAG } from "./worker-child.ts";
+import { workerNodeArgs } from "./worker-child.ts";
 
 export interface SuspectsLaneOptions {
   /** The CLI's own script. */
@@ -40,9 +40,8 @@ export function createSuspectsLane(options: SuspectsLaneOptions): SuspectsLane {
       const early = performance.now() - startedMs < staggerMs;
       if (closed || children.size >= most || (early && children.size > 0)) return;
       startedMs = performance.now();
-      const flags = process.execArgv.includes(WASM_FLAG) ? process.execArgv : [...process.execArgv, WASM_FLAG];
       // The open stdin tells it that we live; it closes however we end.
-      const child = spawn(process.execPath, [...flags, main, ...args, "--suspects", "--with-parent"], {
+      const child = spawn(process.execPath, [...workerNodeArgs(), main, ...args, "--suspects", "--with-parent"], {
         stdio: ["pipe", "ignore", "inherit"],
       });
       children.add(child);

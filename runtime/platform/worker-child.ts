@@ -7,8 +7,13 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { stripVTControlCharacters } from "node:util";
 
-/** Without this, Node 20 aborts in code that V8 has optimised around Cedar's wasm. */
-export const WASM_FLAG = "--no-turbo-inline-js-wasm-calls";
+/** What a worker's Node is told. Without it, Node 20 aborts in code that V8 has optimised around Cedar's wasm. */
+export const WORKER_NODE_ARGS = ["--no-turbo-inline-js-wasm-calls"];
+
+/** These arguments, and those that a worker needs. */
+export function workerNodeArgs(given: readonly string[] = process.execArgv): string[] {
+  return [...given, ...WORKER_NODE_ARGS.filter((arg) => !given.includes(arg))];
+}
 
 export interface WorkerChildOptions {
   /** The CLI's own script. */
@@ -74,12 +79,10 @@ export async function startWorkerChild(options: WorkerChildOptions): Promise<Wor
 
   const launch = (): void => {
     const startedAt = performance.now();
-    const given = options.nodeArgs ?? process.execArgv;
-    const flags = given.includes(WASM_FLAG) ? given : [...given, WASM_FLAG];
     const started = spawn(
       process.execPath,
       [
-        ...flags,
+        ...workerNodeArgs(options.nodeArgs),
         options.main,
         "worker",
         "--config",

@@ -16,6 +16,7 @@ import { parseArgs } from "node:util";
 import { openConnection } from "../../runtime/journal/database.ts";
 import { ContestantProcess } from "./engine/contestant.ts";
 import { CONTESTANTS, type ContestantKind } from "./engine/contestants.ts";
+import { compiledProgram } from "./engine/programs.ts";
 import { postgresCounts, type PostgresCounts } from "./engine/postgres-counters.ts";
 import type { Done } from "./engine/serve.ts";
 import { startBenchServers, type BenchServers } from "./engine/servers.ts";
@@ -67,6 +68,7 @@ async function installPeers(): Promise<void> {
 
 /** One contestant's turn: its figures in each scene. */
 async function turn(servers: BenchServers, kind: ContestantKind): Promise<Record<Scene, Figures>> {
+  const program = await compiledProgram(kind.program);
   const databaseUrl =
     kind.database === "none" ? "" : await servers.database(`bench_${kind.name.toLowerCase()}`, kind.database);
   await using surroundings = await kind.surroundings({ databaseUrl, nats: servers.nats });
@@ -74,7 +76,7 @@ async function turn(servers: BenchServers, kind: ContestantKind): Promise<Record
   const processes: ContestantProcess[] = [];
   try {
     const start = async (): Promise<void> => {
-      const contestant = await ContestantProcess.start(kind.program, surroundings.env);
+      const contestant = await ContestantProcess.start(program, kind.nodeArgs ?? [], surroundings.env);
       processes.push(contestant);
       await contestant.tell({ kind: "warm", runs: warmUpRuns });
     };
@@ -91,6 +93,8 @@ async function turn(servers: BenchServers, kind: ContestantKind): Promise<Record
     const c20 = await measured(20);
     await start();
     const c20w2 = await measured(20);
+    for (const contestant of processes.splice(0)) await contestant.close();
+    await kind.check?.(databaseUrl);
     return { c1, c20, c20w2 };
   } finally {
     for (const contestant of processes) await contestant.close();

@@ -62,5 +62,5 @@ function agent(name: string, rules: URL, pays: boolean) {
 }
 
 export function benchProject(rules: URL): SignalboxConfig {
-  return defineConfig({ agents: [agent("reads", rules, false), agent("pays", rules, true)] });
+  return defineConfig({ agents: [agent(process.env["BENCH_AGENT"] ?? "reads", rules, process.env["BENCH_AGENT"] === "pays")] });
 }

@@ -1,9 +1,9 @@
 /**
  * Signalbox as a contestant: a worker as it is shipped, in a process that also starts the runs and waits for their ends.
- * `DATABASE_URL`, `NATS_WORKER`, `NATS_CONSOLE` (access as JSON), `BENCH_RULES` and `BENCH_AGENT` say with what.
+ * `DATABASE_URL`, `NATS_WORKER`, `NATS_CONSOLE` (access as JSON), `BENCH_RULES` and `BENCH_AGENT` say with what, and
+ * `SIGNALBOX_VERSION` what it is.
  */
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 import pino from "pino";
 import { NatsBus } from "../../runtime/bus/nats-bus.ts";
@@ -17,7 +17,7 @@ import { startWorker } from "../../runtime/platform/worker-process.ts";
 import { benchProject } from "./bench-project.ts";
 import { serve } from "../bench/engine/serve.ts";
 
-const { DATABASE_URL = "", BENCH_RULES = "", BENCH_AGENT = "" } = process.env;
+const { DATABASE_URL = "", BENCH_RULES = "", BENCH_AGENT = "", SIGNALBOX_VERSION = "" } = process.env;
 const config = benchProject(pathToFileURL(BENCH_RULES));
 const accessOf = (name: string): NatsAccess => JSON.parse(process.env[name] ?? "") as NatsAccess;
 
@@ -63,12 +63,9 @@ async function eventsOfARun(): Promise<number> {
 }
 
 last = await eventsOfARun();
-const { version } = JSON.parse(await readFile(new URL("../../package.json", import.meta.url), "utf8")) as {
-  version: string;
-};
 
 serve({
-  versions: { signalbox: version },
+  versions: { signalbox: SIGNALBOX_VERSION },
   async run() {
     const run = await start();
     await new Promise<void>((resolve) => waiting.set(run, resolve));

@@ -1,8 +1,11 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import signalboxPackage from "../../../package.json" with { type: "json" };
 import type { NatsAccess } from "../../../runtime/core/stack.ts";
+import { WORKER_NODE_ARGS } from "../../../runtime/platform/worker-child.ts";
 import { rulesText } from "../../support/bench-project.ts";
+import { checkRecord } from "./check-record.ts";
 import { startRestate } from "./restate-server.ts";
 
 /** What a contestant's processes are started with, for one round; disposed of when it is over. */
@@ -13,9 +16,13 @@ export interface Surroundings extends AsyncDisposable {
 export interface ContestantKind {
   readonly name: string;
   readonly program: URL;
+  /** What Node is told; nothing by default. */
+  readonly nodeArgs?: readonly string[];
   /** Which database it is given: none, an empty one, or one with Signalbox's tables. */
   readonly database: "none" | "empty" | "migrated";
   surroundings(servers: { readonly databaseUrl: string; readonly nats: Nats }): Promise<Surroundings>;
+  /** Looks, after the measurements, at what is left of them. @throws if the runs did not do what was asked */
+  check?(databaseUrl: string): Promise<void>;
 }
 
 interface Nats {
@@ -49,7 +56,9 @@ function signalbox(name: string, agent: "reads" | "pays"): ContestantKind {
   return {
     name,
     program: new URL("../../support/bench-worker-process.ts", import.meta.url),
+    nodeArgs: WORKER_NODE_ARGS,
     database: "migrated",
+    check: checkRecord,
     async surroundings({ databaseUrl, nats }) {
       const folder = await mkdtemp(join(tmpdir(), "signalbox-bench-rules-"));
       const rules = join(folder, "rules.cedar");
@@ -61,6 +70,7 @@ function signalbox(name: string, agent: "reads" | "pays"): ContestantKind {
           NATS_CONSOLE: JSON.stringify(nats.console),
           BENCH_RULES: rules,
           BENCH_AGENT: agent,
+          SIGNALBOX_VERSION: signalboxPackage.version,
         },
         [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
       };
