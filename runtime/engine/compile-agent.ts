@@ -1,5 +1,6 @@
 import type { Agent } from "../../agents/define-agent.ts";
 import { leanContext } from "./lean-context.ts";
+import { runGraph } from "./lean-graph.ts";
 import { SignalboxError, toErrorRecord } from "../core/errors.ts";
 import type { JsonValue } from "../core/json.ts";
 import { agentVersionOf } from "./agent-version.ts";
@@ -57,7 +58,7 @@ export function compileAgent(agent: Agent, services: HandleServices): CompiledAg
         const identified = from ? null : withMessageIds(input, messageChannels, [attempt.head.run, "input"]);
         // Whatever led here may itself have been code in a node; this run's nodes are inside none.
         const state = await currentPlace.run(undefined, () =>
-          compiled.invoke(identified, {
+          runGraph(compiled, identified, {
             configurable: { ...thread, [SCOPE]: scope },
             recursionLimit,
             durability: "sync",

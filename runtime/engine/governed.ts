@@ -5,6 +5,7 @@ import { InterruptCaughtError, NonDeterminismError, UnsupportedGraphError } from
 import { scopeOf, type GraphScope } from "./graph-scope.ts";
 import { allowListeners } from "./graph-signals.ts";
 import { Interrupts, isInterruptError } from "./interrupts.ts";
+import { runBody } from "./lean-graph.ts";
 import { withMessageIds } from "./message-ids.ts";
 import { Parked, type NodeExecution } from "./node-execution.ts";
 import { nextNodeTry, NodeTimer, type NodePolicy } from "./node-policy.ts";
@@ -109,7 +110,7 @@ export class GovernedNode extends Runnable {
   async #run(scope: GraphScope, execution: NodeExecution, input: unknown, config: RunnableConfig): Promise<unknown> {
     const interrupts = new Interrupts(execution, config, scope.graphs.governor.agent.interrupts?.pool);
     const place = { kind: "node", execution, body: this.#body, graphs: scope.graphs } as const;
-    const body = currentPlace.run(place, () => this.#body.invoke(input, forBody(config)) as Promise<unknown>);
+    const body = currentPlace.run(place, () => runBody(this.#body, input, forBody(config)));
     body.catch(() => undefined);
     const { nodeIdleMs } = execution.attempt.limits;
     const timer = new NodeTimer(execution, this.#name, { idleTimeout: nodeIdleMs, ...this.#policy.timeout });

@@ -2,6 +2,7 @@ import type { Agent } from "../../agents/define-agent.ts";
 import { UnsupportedGraphError } from "./errors.ts";
 import { GovernedNode, GovernedRoute } from "./governed.ts";
 import { changed, isPregel, type Builder, type NodeOptions, type NodeSpec, type Pregel } from "./graph-shape.ts";
+import { leanGraph } from "./lean-graph.ts";
 import { isMessageChannel } from "./message-ids.ts";
 import type { NodePolicy } from "./node-policy.ts";
 import { snapshotShape } from "./snapshot-shape.ts";
@@ -127,6 +128,7 @@ export class Governor {
       compiled.streamTransformers = original.streamTransformers;
     }
     const shape = snapshotShape(compiled, new Set(channels));
+    leanGraph(compiled);
     return { compiled, channels: new Set(channels), messageChannels, shape };
   }
 

@@ -39,6 +39,8 @@ export type StreamOptions = RunnableConfig & {
   readonly store?: unknown;
   readonly interruptBefore?: unknown;
   readonly interruptAfter?: unknown;
+  readonly outputKeys?: unknown;
+  readonly streamMode?: "values";
 };
 
 /** What every run of a compiled graph comes down to, `invoke` as well as `stream`. */
@@ -50,6 +52,7 @@ export interface Pregel {
   readonly builder?: Builder;
   readonly nodes: Readonly<Record<string, object>>;
   readonly channels: Readonly<Record<string, object>>;
+  readonly outputChannels: unknown;
   readonly name?: string;
   readonly description?: string;
   readonly store?: unknown;
@@ -62,7 +65,6 @@ export interface Pregel {
   /** What was bound with `withConfig`. */
   config?: RunnableConfig;
   streamTransformers?: unknown;
-  invoke(input: unknown, config: StreamOptions): Promise<unknown>;
   _streamIterator: StreamIterator;
 }
 

@@ -1,0 +1,227 @@
+import { AsyncLocalStorageProviderSingleton } from "@langchain/core/singletons";
+import { Runnable, type RunnableConfig } from "@langchain/core/runnables";
+import { isInterrupted } from "@langchain/langgraph";
+import type { Pregel, StreamOptions } from "./graph-shape.ts";
+
+/** What LangGraph makes of a function: see its `RunnableCallable`. */
+interface Callable extends Runnable {
+  readonly func: (input: unknown, config: RunnableConfig) => unknown;
+  readonly trace: boolean;
+  readonly recurse: boolean;
+  readonly config?: RunnableConfig | undefined;
+}
+
+/** A write to one channel: of its input, where the value says so, through the mapper, if it has one. */
+interface ChannelEntry {
+  readonly channel: string;
+  readonly value: unknown;
+  readonly skipNone?: boolean | undefined;
+  readonly mapper?: Callable | undefined;
+}
+
+/** Writes of what a mapper makes of its input. */
+interface TupleEntry {
+  readonly value: unknown;
+  readonly mapper: Callable;
+}
+
+/** LangGraph's `ChannelWrite`. */
+interface Writer extends Runnable {
+  readonly writes: readonly (ChannelEntry | TupleEntry)[];
+}
+
+/** One of LangGraph's nodes, as a compiled graph holds it. */
+interface CompiledNode {
+  readonly bound: Runnable;
+  getNode(): Runnable | undefined;
+  getWriters(): Runnable[];
+}
+
+/** A channel that holds one value or none. */
+interface OneValueChannel {
+  readonly lc_graph_name: string;
+  value: readonly unknown[];
+  get(): unknown;
+  checkpoint(): unknown;
+  fromCheckpoint(checkpoint: unknown): OneValueChannel;
+}
+
+type Send = (writes: readonly (readonly [string, unknown])[]) => void;
+
+const PASSTHROUGH = Symbol.for("LG_PASSTHROUGH");
+const SKIP_WRITE = Symbol.for("LG_SKIP_WRITE");
+/** A node of LangGraph that only writes has this in the place of a function. */
+const NOTHING_BOUND = "RunnablePassthrough";
+
+/**
+ * Does for a governed graph what LangGraph does for each task, once: it makes a sequence of a node and its writers,
+ * with configurations merged and copied before every part of it, and throws an error, with a stack, for every channel
+ * that is empty. What the parts do is LangGraph's, and so is the sequence where somebody listens (callbacks).
+ *
+ * @param compiled a graph of our own, compiled from wrapped nodes; it is changed
+ */
+export function leanGraph(compiled: Pregel): void {
+  for (const [name, node] of Object.entries(compiled.nodes as Readonly<Record<string, CompiledNode>>)) {
+    const writers = node.getWriters();
+    const whole = node.getNode();
+    if (whole === undefined) continue;
+    const bound = node.bound.getName() === NOTHING_BOUND ? null : node.bound;
+    const lean = new LeanSequence(name, whole, bound, writers);
+    Object.assign(node, { getWriters: () => [...writers], getNode: () => lean });
+  }
+  for (const [name, channel] of Object.entries(compiled.channels as Readonly<Record<string, OneValueChannel>>)) {
+    if (channel.lc_graph_name !== "EphemeralValue" && channel.lc_graph_name !== "LastValue") continue;
+    (compiled.channels as Record<string, object>)[name] = quiet(channel);
+  }
+}
+
+/** Runs the body of a node. A function is called as LangGraph calls it, with the configuration as it is and not copied. */
+export function runBody(body: Runnable, input: unknown, config: RunnableConfig): Promise<unknown> {
+  if (config.callbacks !== undefined || !isUntraced(body) || body.config !== undefined)
+    return body.invoke(input, config) as Promise<unknown>;
+  const given = { ...config, metadata: { ...config.metadata } };
+  return AsyncLocalStorageProviderSingleton.runWithConfig(given, async () => {
+    const returned = await body.func(input, given);
+    return body.recurse && Runnable.isRunnable(returned) ? ((await returned.invoke(input, given)) as unknown) : returned;
+  }) as Promise<unknown>;
+}
+
+/**
+ * Runs a compiled graph to its end, as its `invoke` does, without the three streams that `invoke` reads one from the
+ * other.
+ *
+ * @returns the last state; undefined if the graph was interrupted before it had one
+ */
+export async function runGraph(compiled: Pregel, input: unknown, options: StreamOptions): Promise<unknown> {
+  const values = { ...options, outputKeys: compiled.outputChannels, streamMode: "values", encoding: undefined } as const;
+  let latest: unknown;
+  for await (const state of compiled._streamIterator(input, values)) if (!isInterrupted(state)) latest = state;
+  return latest;
+}
+
+/** A node and its writers, one after the other. */
+class LeanSequence extends Runnable {
+  override lc_namespace = ["signalbox"];
+  readonly #whole: Runnable;
+  readonly #bound: Runnable | null;
+  readonly #writers: readonly Runnable[];
+
+  constructor(name: string, whole: Runnable, bound: Runnable | null, writers: readonly Runnable[]) {
+    super();
+    this.name = name;
+    this.#whole = whole;
+    this.#bound = bound;
+    this.#writers = writers;
+  }
+
+  override invoke(input: unknown, config: RunnableConfig): Promise<unknown> {
+    if (config.callbacks !== undefined) return this.#whole.invoke(input, config) as Promise<unknown>;
+    const { signal } = config;
+    const steps = this.#steps(input, config);
+    // As in LangGraph: a task whose superstep has failed is not waited for.
+    return signal ? unlessAborted(steps, signal) : steps;
+  }
+
+  async #steps(input: unknown, config: RunnableConfig): Promise<unknown> {
+    let value = this.#bound ? ((await this.#bound.invoke(input, config)) as unknown) : input;
+    for (const writer of this.#writers) {
+      if (config.signal?.aborted === true) throw reasonOf(config.signal);
+      value = isPlainWriter(writer) ? await write(writer, value, config) : await writer.invoke(value, config);
+    }
+    return value;
+  }
+}
+
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const abort = (): void => {
+      reject(reasonOf(signal));
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    if (signal.aborted) abort();
+    work.then(
+      (value) => {
+        signal.removeEventListener("abort", abort);
+        resolve(value);
+      },
+      (error: unknown) => {
+        signal.removeEventListener("abort", abort);
+        // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
+        reject(error);
+      },
+    );
+  });
+}
+
+function reasonOf({ reason }: AbortSignal): Error {
+  if (reason instanceof Error) return reason;
+  return new Error(typeof reason === "string" ? reason : "Aborted");
+}
+
+/** True for a writer whose parts are all LangGraph's own functions, and not somebody's. */
+function isPlainWriter(writer: Runnable): writer is Writer {
+  if (!("writes" in writer) || !Array.isArray(writer.writes)) return false;
+  return (writer.writes as readonly Partial<ChannelEntry>[]).every(
+    (entry) =>
+      (typeof entry.channel === "string" && entry.channel !== "__pregel_tasks" && entry.mapper === undefined) ||
+      (entry.mapper !== undefined && isPlainFunction(entry.mapper)),
+  );
+}
+
+/** True for a function of LangGraph's own, whose result is what it is. */
+function isPlainFunction(runnable: Runnable): boolean {
+  return isUntraced(runnable) && !runnable.recurse;
+}
+
+/** True for what LangGraph has made of a function and does not trace. */
+function isUntraced(runnable: Runnable): runnable is Callable {
+  const { func, trace } = runnable as Partial<Callable>;
+  return runnable.lc_namespace[0] === "langgraph" && typeof func === "function" && trace === false;
+}
+
+/** What LangGraph's `ChannelWrite` does. */
+async function write(writer: Writer, input: unknown, config: RunnableConfig): Promise<unknown> {
+  const writes: [string, unknown][] = [];
+  for (const entry of writer.writes) {
+    const given = isMark(entry.value, PASSTHROUGH) ? input : entry.value;
+    const mapped = entry.mapper ? ((await entry.mapper.func(given, config)) as unknown) : given;
+    if (!("channel" in entry)) writes.push(...((mapped ?? []) as [string, unknown][]));
+    else if (!isMark(mapped, SKIP_WRITE) && !(entry.skipNone === true && mapped === undefined))
+      writes.push([entry.channel, mapped]);
+  }
+  (config.configurable?.["__pregel_send"] as Send)(writes);
+  return input;
+}
+
+function isMark(value: unknown, mark: symbol): boolean {
+  return typeof value === "object" && value !== null && mark in value;
+}
+
+/** A channel of the same kind that throws one and the same error whenever it is empty: LangGraph only looks at its name. */
+function quiet(channel: OneValueChannel): OneValueChannel {
+  const empty = thrownBy(() => channel.fromCheckpoint(undefined).get());
+  if (empty === undefined) return channel;
+  const prototype = Object.create(Object.getPrototypeOf(channel) as object, {
+    get: { value: valueOf },
+    checkpoint: { value: valueOf },
+    fromCheckpoint: { value: fromCheckpoint },
+  }) as OneValueChannel;
+  const original = channel;
+  function valueOf(this: OneValueChannel): unknown {
+    if (this.value.length === 0) throw empty;
+    return this.value[0];
+  }
+  function fromCheckpoint(checkpoint: unknown): OneValueChannel {
+    return Object.assign(Object.create(prototype) as OneValueChannel, original.fromCheckpoint(checkpoint));
+  }
+  return fromCheckpoint(undefined);
+}
+
+function thrownBy(work: () => unknown): Error | undefined {
+  try {
+    work();
+    return undefined;
+  } catch (error) {
+    return error instanceof Error ? error : undefined;
+  }
+}
