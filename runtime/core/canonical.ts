@@ -1,66 +1,105 @@
-import { createHash } from "node:crypto";
-import canonicalize from "canonicalize";
+import { hash } from "node:crypto";
 import { SignalboxError } from "./errors.ts";
-import { isPlainObject, type JsonValue } from "./json.ts";
+import { isPlainObject } from "./json.ts";
 
 /** A value cannot be written as canonical JSON, so it cannot be hashed, judged or recorded. */
 export class NotCanonicalError extends SignalboxError {
   static override readonly code = "NOT_CANONICAL";
 }
 
-const serialise = canonicalize as unknown as (value: unknown) => string;
-
 /**
- * RFC 8785 canonical JSON. The serialiser itself is lenient (it drops `undefined`, rounds 2^53+1 and
- * turns −0 into 0), so values are checked first: two different values never get the same text.
+ * RFC 8785 canonical JSON: keys in the order of their UTF-16 code units, text and numbers as ECMAScript writes them.
+ * What JSON would change on the way (it drops `undefined`, rounds 2^53+1 and turns −0 into 0) is refused, so that two
+ * different values never get the same text.
  *
  * @throws {@link NotCanonicalError} for undefined, functions, class instances, NaN, infinities, unsafe
  *   integers, lone surrogates and the key `__proto__`, naming the place.
  */
 export function canonicalJson(value: unknown): string {
-  assertJson(value, "");
-  return serialise(value);
+  try {
+    return textOf(value);
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    throw new NotCanonicalError(
+      `The value at ${error.path === "" ? "the top" : error.path} is ${error.what}, which cannot be recorded. Use plain JSON: text, finite numbers, booleans, null, arrays and objects.`,
+      { details: { path: error.path } },
+    );
+  }
 }
 
-/** Asserts that a value is plain JSON that survives the canonical form unchanged. */
-export function assertJson(value: unknown, path: string): asserts value is JsonValue {
+/** What is not JSON, and where: the path grows on the way out, so that what is JSON pays nothing for it. */
+class Refused extends Error {
+  readonly what: string;
+  path = "";
+
+  constructor(what: string) {
+    super(what);
+    this.what = what;
+  }
+}
+
+function textOf(value: unknown): string {
   switch (typeof value) {
-    case "boolean":
-      return;
     case "string":
-      if (!value.isWellFormed()) throw refuse(path, "a string with half of a surrogate pair");
-      return;
+      if (!value.isWellFormed()) throw new Refused("a string with half of a surrogate pair");
+      return JSON.stringify(value);
     case "number":
-      if (!Number.isFinite(value)) throw refuse(path, String(value));
-      if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw refuse(path, "an integer beyond 2^53");
-      if (Object.is(value, -0)) throw refuse(path, "negative zero");
-      return;
+      return textOfNumber(value);
+    case "boolean":
+      return value ? "true" : "false";
     case "object":
-      break;
+      if (value === null) return "null";
+      return Array.isArray(value) ? textOfArray(value) : textOfObject(value);
     default:
-      throw refuse(path, typeof value === "undefined" ? "undefined" : `a ${typeof value}`);
-  }
-  if (value === null) return;
-  if (Array.isArray(value)) {
-    for (let i = 0; i < value.length; i++) assertJson(value[i], `${path}/${String(i)}`);
-    return;
-  }
-  if (!isPlainObject(value)) throw refuse(path, `an instance of ${value.constructor.name}`);
-  for (const key of Object.keys(value)) {
-    if (key === "__proto__") throw refuse(`${path}/${key}`, "the key __proto__");
-    if (!key.isWellFormed()) throw refuse(path, "a key with half of a surrogate pair");
-    assertJson(value[key], `${path}/${key}`);
+      throw new Refused(value === undefined ? "undefined" : `a ${typeof value}`);
   }
 }
 
-function refuse(path: string, what: string): NotCanonicalError {
-  return new NotCanonicalError(
-    `The value at ${path === "" ? "the top" : path} is ${what}, which cannot be recorded. Use plain JSON: text, finite numbers, booleans, null, arrays and objects.`,
-    { details: { path } },
-  );
+function textOfNumber(value: number): string {
+  if (!Number.isFinite(value)) throw new Refused(String(value));
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new Refused("an integer beyond 2^53");
+  if (Object.is(value, -0)) throw new Refused("negative zero");
+  return String(value);
+}
+
+function textOfArray(values: readonly unknown[]): string {
+  let text = "[";
+  // Not `map`, which passes over the holes of a sparse array.
+  for (let i = 0; i < values.length; i++) text += (i === 0 ? "" : ",") + textAt(values[i], i);
+  return `${text}]`;
+}
+
+function textOfObject(value: object): string {
+  if (!isPlainObject(value)) throw new Refused(`an instance of ${value.constructor.name}`);
+  let text = "";
+  for (const key of inOrder(Object.keys(value))) {
+    if (key === "__proto__") throw at(key, new Refused("the key __proto__"));
+    if (!key.isWellFormed()) throw new Refused("a key with half of a surrogate pair");
+    text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${textAt(value[key], key)}`;
+  }
+  return `{${text}}`;
+}
+
+function textAt(value: unknown, key: string | number): string {
+  try {
+    return textOf(value);
+  } catch (error) {
+    throw at(key, error);
+  }
+}
+
+function at(key: string | number, error: unknown): unknown {
+  if (error instanceof Refused) error.path = `/${String(key)}${error.path}`;
+  return error;
+}
+
+/** Most objects have their keys in order already. */
+function inOrder(keys: string[]): string[] {
+  for (let i = 1; i < keys.length; i++) if ((keys[i - 1] ?? "") > (keys[i] ?? "")) return keys.sort();
+  return keys;
 }
 
 /** SHA-256 as lower-case hex. Text is hashed as UTF-8. */
 export function sha256(data: string | Uint8Array): string {
-  return createHash("sha256").update(data).digest("hex");
+  return hash("sha256", data, "hex");
 }

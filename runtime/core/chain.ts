@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { sha256 } from "./canonical.ts";
 import type { JournalEvent } from "./events.ts";
 
 /** What the first event of every run has in the place of a previous hash. */
@@ -21,9 +22,7 @@ export interface StoredEvent {
 
 /** SHA-256 over salt ‖ UTF-8 text, as hex. Without a salt, over the text alone. */
 export function payloadHash(data: string, salt: Uint8Array | null): string {
-  const hash = createHash("sha256");
-  if (salt) hash.update(salt);
-  return hash.update(data).digest("hex");
+  return salt ? createHash("sha256").update(salt).update(data).digest("hex") : sha256(data);
 }
 
 /**
@@ -35,11 +34,9 @@ export function eventHash(
   prev: string,
   payload: string,
 ): string {
-  return createHash("sha256")
-    .update(
-      `signalbox-event-1\n${event.run}\n${String(event.seq)}\n${event.type}\n${String(event.v)}\n${String(event.at)}\n${prev}\n${payload}`,
-    )
-    .digest("hex");
+  return sha256(
+    `signalbox-event-1\n${event.run}\n${String(event.seq)}\n${event.type}\n${String(event.v)}\n${String(event.at)}\n${prev}\n${payload}`,
+  );
 }
 
 export type ChainFault = "missing" | "out_of_order" | "altered" | "payload_missing" | "head_mismatch";

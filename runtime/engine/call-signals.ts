@@ -1,15 +1,42 @@
+import { guardListeners } from "./guarded-signal.ts";
+
+/** What tells one call that it is cut off. */
+export class CallCutOff {
+  readonly #listenerFailed: (error: unknown) => void;
+  #controller: AbortController | null = null;
+  #aborted = false;
+
+  /** @param listenerFailed told of what somebody that listens for the abort has thrown */
+  constructor(listenerFailed: (error: unknown) => void) {
+    this.#listenerFailed = listenerFailed;
+  }
+
+  /** Made for whoever asks for it: most calls never do. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      guardListeners(this.#controller.signal, this.#listenerFailed);
+      if (this.#aborted) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  abort(): void {
+    this.#aborted = true;
+    this.#controller?.abort();
+  }
+}
+
 /** Whoever can cut a call off before its time. */
 export interface CallOwner {
-  beginCall(): AbortController;
-  endCall(controller: AbortController): void;
-  /** Something that listens for the abort has thrown. */
-  listenerFailed(error: unknown): void;
+  beginCall(): CallCutOff;
+  endCall(call: CallCutOff): void;
 }
 
 /** The abort signals of calls that are cut off together. */
 export class CallSignals implements CallOwner {
   readonly #within: CallOwner;
-  readonly #underWay = new Set<AbortController>();
+  readonly #underWay = new Set<CallCutOff>();
   #cutOff = false;
 
   /** @param within whoever cuts these calls off as well, together with others */
@@ -17,20 +44,16 @@ export class CallSignals implements CallOwner {
     this.#within = within;
   }
 
-  beginCall(): AbortController {
-    const controller = this.#within.beginCall();
-    this.#underWay.add(controller);
-    if (this.#cutOff) controller.abort();
-    return controller;
+  beginCall(): CallCutOff {
+    const call = this.#within.beginCall();
+    this.#underWay.add(call);
+    if (this.#cutOff) call.abort();
+    return call;
   }
 
-  endCall(controller: AbortController): void {
-    this.#underWay.delete(controller);
-    this.#within.endCall(controller);
-  }
-
-  listenerFailed(error: unknown): void {
-    this.#within.listenerFailed(error);
+  endCall(call: CallCutOff): void {
+    this.#underWay.delete(call);
+    this.#within.endCall(call);
   }
 
   /** True once these were cut off, apart from those around them. */
@@ -41,11 +64,11 @@ export class CallSignals implements CallOwner {
   /** Aborts the signals of the calls under way, and of every call that begins later. */
   cutOff(): void {
     this.#cutOff = true;
-    for (const controller of this.#underWay) controller.abort();
+    for (const call of this.#underWay) call.abort();
   }
 }
 
 /** Cuts nothing off: it stands around all that do. */
 export function uncut(listenerFailed: (error: unknown) => void): CallOwner {
-  return { beginCall: () => new AbortController(), endCall: () => undefined, listenerFailed };
+  return { beginCall: () => new CallCutOff(listenerFailed), endCall: () => undefined };
 }

@@ -3,7 +3,6 @@ import { Command, GraphInterrupt, isCommand, isParentCommand } from "@langchain/
 import { decode, decodeState, encode } from "./codec.ts";
 import { InterruptCaughtError, NonDeterminismError, UnsupportedGraphError } from "./errors.ts";
 import { scopeOf, type GraphScope } from "./graph-scope.ts";
-import { allowListeners } from "./graph-signals.ts";
 import { Interrupts, isInterruptError } from "./interrupts.ts";
 import { runBody } from "./lean-graph.ts";
 import { withMessageIds } from "./message-ids.ts";
@@ -33,7 +32,6 @@ export class GovernedNode extends Runnable {
     const scope = theScopeOf(config);
     const { attempt, channels } = scope;
     const key = scope.nodeKey(this.#name, config);
-    allowListeners(config);
     // LangGraph goes on for a while with a graph that is not listened to any more.
     if (scope.stopped) throw new GraphInterrupt([]);
     const recorded = attempt.record.nodes.get(key);
@@ -109,7 +107,7 @@ export class GovernedNode extends Runnable {
   /** Runs the body to its end and beyond, until everything that it asked for has come back. */
   async #run(scope: GraphScope, execution: NodeExecution, input: unknown, config: RunnableConfig): Promise<unknown> {
     const interrupts = new Interrupts(execution, config, scope.graphs.governor.agent.interrupts?.pool);
-    const place = { kind: "node", execution, body: this.#body, graphs: scope.graphs } as const;
+    const place = { kind: "node", execution, body: this.#body, graphs: scope.graphs, config } as const;
     const body = currentPlace.run(place, () => runBody(this.#body, input, forBody(config)));
     body.catch(() => undefined);
     const { nodeIdleMs } = execution.attempt.limits;

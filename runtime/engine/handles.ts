@@ -3,7 +3,7 @@ import type { Agent, AnyAgent } from "../../agents/define-agent.ts";
 import type { AgentHandle, AskAllHandle, Handles, LogHandle, MemoryHandle } from "../../agents/handles.ts";
 import type { AnyTool } from "../../tools/define-tool.ts";
 import type { EffectKind } from "../core/effects.ts";
-import type { JsonValue } from "../core/json.ts";
+import { copyJson, type JsonValue } from "../core/json.ts";
 import type { MemoryStore, RecallInput, RememberInput } from "../core/memory.ts";
 import { plain } from "./arguments.ts";
 import { ask, askForAll, askForFirst } from "./ask-call.ts";
@@ -110,7 +110,7 @@ async function remember(store: MemoryStore, asked: RememberInput): Promise<{ id:
     timeoutMs: SHORT_TIMEOUT_MS,
     perform: async ({ effectId }) => {
       const author = { run: execution.attempt.head.run, effect: effectId };
-      await store.remember(effectId, structuredClone(input) as unknown as RememberInput, author);
+      await store.remember(effectId, copyJson(input) as unknown as RememberInput, author);
       return { id: effectId };
     },
   });
@@ -127,7 +127,7 @@ async function recall(store: MemoryStore, asked: RecallInput): ReturnType<Memory
     input,
     judged: true,
     timeoutMs: SHORT_TIMEOUT_MS,
-    perform: () => store.recall(structuredClone(input) as unknown as RecallInput),
+    perform: () => store.recall(copyJson(input) as unknown as RecallInput),
   });
   return found as Awaited<ReturnType<MemoryHandle["recall"]>>;
 }

@@ -60,8 +60,8 @@ export async function investigate(attempt: Attempt, open: OpenCall, tool: OpenCa
   try {
     found = await withinTime(
       attempt.lookups,
-      { action: `${proposal.name} (reconcile)`, timeoutMs: tool.timeoutMs },
-      (signal) => reconcile({ effectId: open.id, signal }),
+      { action: `${proposal.name} (reconcile)`, timeoutMs: tool.timeoutMs, effectId: open.id },
+      reconcile,
     );
     if (found) return { kind: "ended", outcome: { ok: true, value: encode(found.value) }, via: "reconcile", by: null };
   } catch (error) {

@@ -1,6 +1,8 @@
 import { AsyncLocalStorageProviderSingleton } from "@langchain/core/singletons";
 import { Runnable, type RunnableConfig } from "@langchain/core/runnables";
 import { isInterrupted } from "@langchain/langgraph";
+import { allowListeners } from "./graph-signals.ts";
+import { isPlainObject } from "../core/json.ts";
 import type { Pregel, StreamOptions } from "./graph-shape.ts";
 
 /** What LangGraph makes of a function: see its `RunnableCallable`. */
@@ -50,6 +52,9 @@ type Send = (writes: readonly (readonly [string, unknown])[]) => void;
 
 const PASSTHROUGH = Symbol.for("LG_PASSTHROUGH");
 const SKIP_WRITE = Symbol.for("LG_SKIP_WRITE");
+/** LangGraph's name for a writer that asks a branch function, and where it puts the one that looks for commands. */
+const BRANCH = "<branch_run>";
+const COMMANDS = 1;
 /** A node of LangGraph that only writes has this in the place of a function. */
 const NOTHING_BOUND = "RunnablePassthrough";
 
@@ -105,6 +110,8 @@ class LeanSequence extends Runnable {
   readonly #whole: Runnable;
   readonly #bound: Runnable | null;
   readonly #writers: readonly Runnable[];
+  /** Which of the writers does what commands say; -1 if it is not known. */
+  readonly #commands: number;
 
   constructor(name: string, whole: Runnable, bound: Runnable | null, writers: readonly Runnable[]) {
     super();
@@ -112,10 +119,14 @@ class LeanSequence extends Runnable {
     this.#whole = whole;
     this.#bound = bound;
     this.#writers = writers;
+    this.#commands = writers[COMMANDS]?.name === BRANCH ? COMMANDS : -1;
   }
 
   override invoke(input: unknown, config: RunnableConfig): Promise<unknown> {
-    if (config.callbacks !== undefined) return this.#whole.invoke(input, config) as Promise<unknown>;
+    if (config.callbacks !== undefined) {
+      allowListeners(config);
+      return this.#whole.invoke(input, config) as Promise<unknown>;
+    }
     const { signal } = config;
     const steps = this.#steps(input, config);
     // As in LangGraph: a task whose superstep has failed is not waited for.
@@ -124,12 +135,28 @@ class LeanSequence extends Runnable {
 
   async #steps(input: unknown, config: RunnableConfig): Promise<unknown> {
     let value = this.#bound ? ((await this.#bound.invoke(input, config)) as unknown) : input;
-    for (const writer of this.#writers) {
-      if (config.signal?.aborted === true) throw reasonOf(config.signal);
-      value = isPlainWriter(writer) ? await write(writer, value, config) : await writer.invoke(value, config);
+    if (config.signal?.aborted === true) throw reasonOf(config.signal);
+    const commands = mayHoldCommands(value);
+    for (const [i, writer] of this.#writers.entries()) {
+      if (isPlainWriter(writer)) await write(writer, value, config);
+      else if (commands || i !== this.#commands) value = await runBody(writer, value, config);
     }
     return value;
   }
+}
+
+/** What is to be done when a signal aborts: one listener for all, because Node takes more than ten for a leak. */
+const onAbort = new WeakMap<AbortSignal, Set<() => void>>();
+
+function listenersOf(signal: AbortSignal): Set<() => void> {
+  const known = onAbort.get(signal);
+  if (known) return known;
+  const listeners = new Set<() => void>();
+  onAbort.set(signal, listeners);
+  signal.addEventListener("abort", () => {
+    for (const listener of listeners) listener();
+  });
+  return listeners;
 }
 
 function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
@@ -137,15 +164,16 @@ function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
     const abort = (): void => {
       reject(reasonOf(signal));
     };
-    signal.addEventListener("abort", abort, { once: true });
     if (signal.aborted) abort();
+    const listeners = listenersOf(signal);
+    listeners.add(abort);
     work.then(
       (value) => {
-        signal.removeEventListener("abort", abort);
+        listeners.delete(abort);
         resolve(value);
       },
       (error: unknown) => {
-        signal.removeEventListener("abort", abort);
+        listeners.delete(abort);
         // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
         reject(error);
       },
@@ -180,17 +208,21 @@ function isUntraced(runnable: Runnable): runnable is Callable {
 }
 
 /** What LangGraph's `ChannelWrite` does. */
-async function write(writer: Writer, input: unknown, config: RunnableConfig): Promise<unknown> {
+async function write(writer: Writer, input: unknown, config: RunnableConfig): Promise<void> {
   const writes: [string, unknown][] = [];
   for (const entry of writer.writes) {
     const given = isMark(entry.value, PASSTHROUGH) ? input : entry.value;
-    const mapped = entry.mapper ? ((await entry.mapper.func(given, config)) as unknown) : given;
+    const mapped = entry.mapper ? ((await entry.mapper.func(given, config))) : given;
     if (!("channel" in entry)) writes.push(...((mapped ?? []) as [string, unknown][]));
     else if (!isMark(mapped, SKIP_WRITE) && !(entry.skipNone === true && mapped === undefined))
       writes.push([entry.channel, mapped]);
   }
   (config.configurable?.["__pregel_send"] as Send)(writes);
-  return input;
+}
+
+/** False for a plain update of the state. */
+function mayHoldCommands(value: unknown): boolean {
+  return !isPlainObject(value) || "lg_name" in value;
 }
 
 function isMark(value: unknown, mark: symbol): boolean {

@@ -72,6 +72,7 @@ async function* streamInside(
     return;
   }
   execution.enter(scope);
+  allowListeners(place.config);
   let waits = false;
   try {
     yield* outsidePlaces(original.call(scope.graph.compiled, identified, withScope(options, scope)));

@@ -253,7 +253,8 @@ export class NodeExecution {
 
   /** Something that the body had asked for is back, or waits. */
   #rested(): void {
-    if (this.#undone) return;
+    // Nothing waits, and nobody for it: whoever comes later finds nothing undone.
+    if (this.#undone || (!this.waiting && this.#idle.length === 0)) return;
     // Two turns: the body may ask for more with what it was just given.
     void this.#delivery.turns(2).then(() => {
       if (this.#undone) return;

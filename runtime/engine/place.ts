@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { RunnableConfig } from "@langchain/core/runnables";
 import { EffectOutsideNodeError } from "./errors.ts";
 import type { AttemptGraphs } from "./graph-scope.ts";
 import type { NodeExecution } from "./node-execution.ts";
@@ -11,6 +12,8 @@ export type Place =
       /** What the node consists of: a graph that was added as a node is known by it. */
       readonly body: unknown;
       readonly graphs: AttemptGraphs;
+      /** What LangGraph runs the node with. */
+      readonly config: RunnableConfig;
     }
   | { readonly kind: "route"; readonly route: string };
 

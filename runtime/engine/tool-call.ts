@@ -1,6 +1,6 @@
 import type { Agent } from "../../agents/define-agent.ts";
 import type { AnyTool, ToolContext } from "../../tools/define-tool.ts";
-import type { JsonValue } from "../core/json.ts";
+import { copyJson, type JsonValue } from "../core/json.ts";
 import { issues, parse } from "./arguments.ts";
 import type { Reconcile } from "./call.ts";
 import { InvalidOutputError } from "./errors.ts";
@@ -24,7 +24,7 @@ export async function callTool(tool: AnyTool, input: unknown): Promise<unknown> 
     ...(tool.retry ? { retry: tool.retry } : {}),
     ...(tool.concurrency === undefined ? {} : { concurrency: tool.concurrency }),
     // A copy: what the tool does with its arguments must not change what is recorded of them.
-    perform: async (context) => outputOf(tool, await run(structuredClone(checked), context)),
+    perform: async (context) => outputOf(tool, await run(copyJson(checked), context)),
     ...(reconcile ? { reconcile } : {}),
     output: (value) => outputOf(tool, value),
   });
@@ -46,7 +46,7 @@ function reconcileOf(tool: AnyTool, checked: JsonValue): Reconcile | undefined {
   const reconcile = tool.reconcile as ((input: unknown, context: ToolContext) => unknown) | undefined;
   if (!reconcile) return undefined;
   return async (context) => {
-    const found = await reconcile(structuredClone(checked), context);
+    const found = await reconcile(copyJson(checked), context);
     return found === null || found === undefined ? undefined : { value: outputOf(tool, found) };
   };
 }

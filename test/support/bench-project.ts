@@ -17,18 +17,19 @@ const payTool = defineTool({ name: "desk.pay", effect: "irreversible", input: Ca
 
 export const RULES = 20;
 
-/** Twenty rules that all speak of these two tools; one permits, and the others ask something of each call. */
+/** Twenty rules over the two tools: for each of them one permits, and nine ask something of each call. */
 export function rulesText(): string {
-  const asked = Array.from(
-    { length: RULES - 1 },
-    (_, i) => `@id("not-${String(i)}") @reason("Not this one.")
-forbid (principal, action in [Action::"desk.look", Action::"desk.pay"], resource)
+  return ["look", "pay"]
+    .flatMap((tool) => [
+      `@id("${tool}") permit (principal, action == Action::"desk.${tool}", resource);`,
+      ...Array.from(
+        { length: RULES / 2 - 1 },
+        (_, i) => `@id("${tool}-not-${String(i)}") @reason("Not this one.")
+forbid (principal, action == Action::"desk.${tool}", resource)
 when { context.input.question like "*forbidden-${String(i)}*" };`,
-  );
-  return [
-    `@id("desk") permit (principal, action in [Action::"desk.look", Action::"desk.pay"], resource);`,
-    ...asked,
-  ].join("\n");
+      ),
+    ])
+    .join("\n");
 }
 
 /** @param pays whether the last step's call may not be repeated */
