@@ -58,7 +58,7 @@ export function compileAgent(agent: Agent, services: HandleServices): CompiledAg
         const identified = from ? null : withMessageIds(input, messageChannels, [attempt.head.run, "input"]);
         // Whatever led here may itself have been code in a node; this run's nodes are inside none.
         const state = await currentPlace.run(undefined, () =>
-          runGraph(compiled, identified, {
+          runGraph(scope, identified, {
             configurable: { ...thread, [SCOPE]: scope },
             recursionLimit,
             durability: "sync",

@@ -3,6 +3,7 @@ import { UnsupportedGraphError } from "./errors.ts";
 import { GovernedNode, GovernedRoute } from "./governed.ts";
 import { changed, isPregel, type Builder, type NodeOptions, type NodeSpec, type Pregel } from "./graph-shape.ts";
 import { leanGraph } from "./lean-graph.ts";
+import { leanLoop } from "./lean-loop.ts";
 import { isMessageChannel } from "./message-ids.ts";
 import type { NodePolicy } from "./node-policy.ts";
 import { snapshotShape } from "./snapshot-shape.ts";
@@ -129,6 +130,7 @@ export class Governor {
     }
     const shape = snapshotShape(compiled, new Set(channels));
     leanGraph(compiled);
+    leanLoop(compiled);
     return { compiled, channels: new Set(channels), messageChannels, shape };
   }
 

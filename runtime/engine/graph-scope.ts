@@ -46,6 +46,8 @@ export class GraphScope {
   /** What stands before the keys of its nodes: empty for the run's own graph. */
   readonly key: string;
   readonly channels: ChannelTracker;
+  /** The newest state that the graph has told of. */
+  lastState: unknown;
   /** The node that it runs in, or null for the run's own graph. */
   readonly #inside: NodeExecution | null;
   readonly #executions = new Set<NodeExecution>();

@@ -1,6 +1,7 @@
 import { AsyncLocalStorageProviderSingleton } from "@langchain/core/singletons";
 import { Runnable, type RunnableConfig } from "@langchain/core/runnables";
 import { isInterrupted } from "@langchain/langgraph";
+import type { GraphScope } from "./graph-scope.ts";
 import { allowListeners } from "./graph-signals.ts";
 import { isPlainObject } from "../core/json.ts";
 import type { Pregel, StreamOptions } from "./graph-shape.ts";
@@ -97,15 +98,16 @@ export function runBody(body: Runnable, input: unknown, config: RunnableConfig):
  *
  * @returns the last state; undefined if the graph was interrupted before it had one
  */
-export async function runGraph(compiled: Pregel, input: unknown, options: StreamOptions): Promise<unknown> {
+export async function runGraph(scope: GraphScope, input: unknown, options: StreamOptions): Promise<unknown> {
+  const { compiled } = scope.graph;
   const values = { ...options, outputKeys: compiled.outputChannels, streamMode: "values", encoding: undefined } as const;
   let latest: unknown;
   for await (const state of compiled._streamIterator(input, values)) if (!isInterrupted(state)) latest = state;
-  return latest;
+  return scope.lastState ?? latest;
 }
 
 /** A node and its writers, one after the other. */
-class LeanSequence extends Runnable {
+export class LeanSequence extends Runnable {
   override lc_namespace = ["signalbox"];
   readonly #whole: Runnable;
   readonly #bound: Runnable | null;
@@ -131,6 +133,11 @@ class LeanSequence extends Runnable {
     const steps = this.#steps(input, config);
     // As in LangGraph: a task whose superstep has failed is not waited for.
     return signal ? unlessAborted(steps, signal) : steps;
+  }
+
+  /** Runs it where nothing could abort it, and nobody listens. */
+  alone(input: unknown, config: RunnableConfig): Promise<unknown> {
+    return this.#steps(input, config);
   }
 
   async #steps(input: unknown, config: RunnableConfig): Promise<unknown> {

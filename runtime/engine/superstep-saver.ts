@@ -9,6 +9,35 @@ import { scopeOf } from "./graph-scope.ts";
 
 /** For so long supersteps may follow each other without letting anything else happen. */
 const LONGEST_TURN_MS = 5;
+const DONE = Promise.resolve();
+
+/** When supersteps last let a turn of the event loop pass (monotonic). */
+let turnMs = 0;
+
+/**
+ * Supersteps that call nothing (all of a fast-forward, for one) take no turn of the event loop by themselves: without
+ * this, a thousand of them would keep leases from being renewed, and other runs waiting.
+ */
+export function breathe(): Promise<void> {
+  if (performance.now() - turnMs <= LONGEST_TURN_MS) return DONE;
+  return new Promise((resolve) => {
+    setImmediate(() => {
+      turnMs = performance.now();
+      resolve();
+    });
+  });
+}
+
+/** Where a checkpoint is to be found, as LangGraph says it. */
+export function placeOf(config: RunnableConfig, checkpoint: Checkpoint): RunnableConfig {
+  return {
+    configurable: {
+      thread_id: String(config.configurable?.["thread_id"] ?? ""),
+      checkpoint_ns: String(config.configurable?.["checkpoint_ns"] ?? ""),
+      checkpoint_id: checkpoint.id,
+    },
+  };
+}
 
 /**
  * LangGraph's checkpointer, used for what it sees and not for what it keeps: the newest checkpoint of each
@@ -16,9 +45,6 @@ const LONGEST_TURN_MS = 5;
  * nothing itself.
  */
 export class SuperstepSaver extends BaseCheckpointSaver {
-  /** When it last let a turn of the event loop pass (monotonic). */
-  #turnMs = 0;
-
   override getTuple(config: RunnableConfig): Promise<CheckpointTuple | undefined> {
     return Promise.resolve(scopeOf(config)?.channels.tuple);
   }
@@ -28,25 +54,14 @@ export class SuperstepSaver extends BaseCheckpointSaver {
     checkpoint: Checkpoint,
     metadata: CheckpointMetadata,
   ): Promise<RunnableConfig> {
-    const placed = {
-      configurable: {
-        thread_id: String(config.configurable?.["thread_id"] ?? ""),
-        checkpoint_ns: String(config.configurable?.["checkpoint_ns"] ?? ""),
-        checkpoint_id: checkpoint.id,
-      },
-    };
+    const placed = placeOf(config, checkpoint);
     scopeOf(config)?.channels.put(placed, checkpoint, metadata);
-    // Supersteps that call nothing (all of a fast-forward, for one) take no turn of the event loop by themselves: without
-    // this, a thousand of them would keep leases from being renewed, and other runs waiting.
-    if (performance.now() - this.#turnMs > LONGEST_TURN_MS) {
-      await new Promise((resolve) => setImmediate(resolve));
-      this.#turnMs = performance.now();
-    }
+    await breathe();
     return placed;
   }
 
   override putWrites(): Promise<void> {
-    return Promise.resolve();
+    return DONE;
   }
 
   override async *list(): AsyncGenerator<CheckpointTuple> {
