@@ -29,8 +29,9 @@ export async function passGate(call: Call): Promise<Ended> {
 }
 
 /** The gate for a call that has its key already. */
-export function passProposal(execution: NodeExecution, call: Call, proposal: Proposal): Promise<Ended> {
-  return execution.track(proposal, async () => {
+export async function passProposal(execution: NodeExecution, call: Call, proposal: Proposal): Promise<Ended> {
+  execution.asked(proposal);
+  try {
     const recorded = execution.attempt.record.effects.get(proposal.effect);
     if (recorded?.status === "finished") {
       await execution.claim(proposal);
@@ -40,24 +41,37 @@ export function passProposal(execution: NodeExecution, call: Call, proposal: Pro
       await execution.claim(proposal);
       throw new CallRefusedError(call.action, recorded.verdict);
     }
-    await execution.live(proposal);
-    const passed = await execution.act(async () => {
-      // The run only ends: what its code still asks for is not heard.
-      if (execution.attempt.stopping) return execution.hang();
-      try {
-        if (execution.isUnwanted(proposal.effect)) return endUnwanted(execution, proposal, recorded);
-        return await goOn(execution, call, proposal, recorded);
-      } catch (error) {
-        // Not an end of this call but of this attempt (the lease or the database is gone): the agent's code
-        // must not see it, or a `catch` of its own would act on something that did not happen.
-        execution.attempt.abort(error);
-        return execution.hang();
-      }
-    });
+    if (!execution.isLive) await execution.live(proposal);
+    const passed = await pass(execution, call, proposal, recorded);
     const ended = await passed.turn;
     if (ended instanceof CallRefusedError) throw ended;
     return ended;
-  });
+  } finally {
+    execution.answered();
+  }
+}
+
+async function pass(
+  execution: NodeExecution,
+  call: Call,
+  proposal: Proposal,
+  recorded: EffectRecord | undefined,
+): Promise<Passed> {
+  execution.acts();
+  // The run only ends: what its code still asks for is not heard.
+  if (execution.attempt.stopping) return execution.hang();
+  try {
+    const passed = execution.isUnwanted(proposal.effect)
+      ? endUnwanted(execution, proposal, recorded)
+      : await goOn(execution, call, proposal, recorded);
+    execution.rests();
+    return passed;
+  } catch (error) {
+    // Not an end of this call but of this attempt (the lease or the database is gone): the agent's code
+    // must not see it, or a `catch` of its own would act on something that did not happen.
+    execution.attempt.abort(error);
+    return execution.hang();
+  }
 }
 
 function proposalOf(execution: NodeExecution, call: Call): Proposal {

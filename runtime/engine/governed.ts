@@ -1,5 +1,5 @@
 import { Runnable, type RunnableConfig } from "@langchain/core/runnables";
-import { Command, GraphInterrupt, isCommand, isParentCommand } from "@langchain/langgraph";
+import { Command, GraphInterrupt, isCommand, isParentCommand, type ParentCommand } from "@langchain/langgraph";
 import { decode, decodeState, encode } from "./codec.ts";
 import { InterruptCaughtError, NonDeterminismError, UnsupportedGraphError } from "./errors.ts";
 import { scopeOf, type GraphScope } from "./graph-scope.ts";
@@ -109,14 +109,21 @@ export class GovernedNode extends Runnable {
     const interrupts = new Interrupts(execution, config, scope.graphs.governor.agent.interrupts?.pool);
     const place = { kind: "node", execution, body: this.#body, graphs: scope.graphs, config } as const;
     const body = currentPlace.run(place, () => runBody(this.#body, input, forBody(config)));
-    body.catch(() => undefined);
     const { nodeIdleMs } = execution.attempt.limits;
     const timer = new NodeTimer(execution, this.#name, { idleTimeout: nodeIdleMs, ...this.#policy.timeout });
     try {
-      const ended = await Promise.race([commandOf(body), execution.parked, timer.late]);
+      const ended = await new Promise<unknown>((resolve, reject) => {
+        execution.whenParked(reject);
+        timer.whenLate(reject);
+        body.then(resolve, (error: unknown) => {
+          if (error instanceof Error && isParentCommand(error)) resolve(commandOf(error));
+          // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- as it was thrown
+          else reject(error);
+        });
+      });
       const returned = forThisGraph(ended, scope, this.#name);
       interrupts.assertNoneCaught();
-      await execution.settled();
+      if (execution.occupied || execution.abandoned) await execution.settled();
       execution.assertAllClaimed();
       return returned;
     } catch (error) {
@@ -189,7 +196,13 @@ function forBody(given: RunnableConfig): RunnableConfig {
     }
     send(writes);
   };
-  return { ...config, configurable: { ...config.configurable, __pregel_send: guarded } };
+  return { ...config, configurable: { ...config.configurable, __pregel_send: guarded, __pregel_call: refuseTask } };
+}
+
+function refuseTask(): never {
+  throw new UnsupportedGraphError(
+    "A node called a task() of LangGraph's functional API, which this release does not govern. Call the function itself, or make it a node.",
+  );
 }
 
 /** That the graph goes on from a snapshot is nothing that a graph inside a node may notice. */
@@ -200,18 +213,12 @@ function withoutResuming(config: RunnableConfig): RunnableConfig {
 }
 
 /** A command that a graph inside the node sent to the graph around it is what the node returns. */
-async function commandOf(body: Promise<unknown>): Promise<unknown> {
-  try {
-    return await body;
-  } catch (error) {
-    if (!(error instanceof Error && isParentCommand(error))) throw error;
-    const { update, goto, resume } = error.command;
-    return new Command({
-      ...(update === undefined ? {} : { update }),
-      ...(resume === undefined ? {} : { resume }),
-      ...(goto === undefined ? {} : { goto }),
-    });
-  }
+function commandOf({ command: { update, goto, resume } }: ParentCommand): Command {
+  return new Command({
+    ...(update === undefined ? {} : { update }),
+    ...(resume === undefined ? {} : { resume }),
+    ...(goto === undefined ? {} : { goto }),
+  });
 }
 
 /** @throws {@link UnsupportedGraphError} for a command to the graph around the outermost one: there is none. */

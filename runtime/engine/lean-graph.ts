@@ -86,10 +86,10 @@ export function runBody(body: Runnable, input: unknown, config: RunnableConfig):
   if (config.callbacks !== undefined || !isUntraced(body) || body.config !== undefined)
     return body.invoke(input, config) as Promise<unknown>;
   const given = { ...config, metadata: { ...config.metadata } };
-  return AsyncLocalStorageProviderSingleton.runWithConfig(given, async () => {
+  return AsyncLocalStorageProviderSingleton.runWithConfig<Promise<unknown>>(given, async () => {
     const returned = await body.func(input, given);
     return body.recurse && Runnable.isRunnable(returned) ? ((await returned.invoke(input, given)) as unknown) : returned;
-  }) as Promise<unknown>;
+  });
 }
 
 /**
@@ -106,22 +106,27 @@ export async function runGraph(scope: GraphScope, input: unknown, options: Strea
   return scope.lastState ?? latest;
 }
 
+/** What is done after a node: LangGraph's own writes, commands that the node returned, and branch functions. */
+type Step =
+  | { readonly kind: "plain" | "mapped"; readonly writer: Writer }
+  | { readonly kind: "commands" | "other"; readonly writer: Runnable };
+
 /** A node and its writers, one after the other. */
 export class LeanSequence extends Runnable {
   override lc_namespace = ["signalbox"];
   readonly #whole: Runnable;
   readonly #bound: Runnable | null;
-  readonly #writers: readonly Runnable[];
-  /** Which of the writers does what commands say; -1 if it is not known. */
-  readonly #commands: number;
+  readonly #writers: readonly Step[];
 
   constructor(name: string, whole: Runnable, bound: Runnable | null, writers: readonly Runnable[]) {
     super();
     this.name = name;
     this.#whole = whole;
     this.#bound = bound;
-    this.#writers = writers;
-    this.#commands = writers[COMMANDS]?.name === BRANCH ? COMMANDS : -1;
+    this.#writers = writers.map((writer, i) => {
+      if (!isPlainWriter(writer)) return { kind: i === COMMANDS && writer.name === BRANCH ? "commands" : "other", writer };
+      return { kind: writer.writes.some(({ mapper }) => mapper) ? "mapped" : "plain", writer };
+    });
   }
 
   override invoke(input: unknown, config: RunnableConfig): Promise<unknown> {
@@ -143,10 +148,10 @@ export class LeanSequence extends Runnable {
   async #steps(input: unknown, config: RunnableConfig): Promise<unknown> {
     let value = this.#bound ? ((await this.#bound.invoke(input, config)) as unknown) : input;
     if (config.signal?.aborted === true) throw reasonOf(config.signal);
-    const commands = mayHoldCommands(value);
-    for (const [i, writer] of this.#writers.entries()) {
-      if (isPlainWriter(writer)) await write(writer, value, config);
-      else if (commands || i !== this.#commands) value = await runBody(writer, value, config);
+    for (const { kind, writer } of this.#writers) {
+      if (kind === "plain") write(writer, value, config);
+      else if (kind === "mapped") await writeMapped(writer, value, config);
+      else if (kind === "other" || mayHoldCommands(value)) value = await runBody(writer, value, config);
     }
     return value;
   }
@@ -214,16 +219,34 @@ function isUntraced(runnable: Runnable): runnable is Callable {
   return runnable.lc_namespace[0] === "langgraph" && typeof func === "function" && trace === false;
 }
 
-/** What LangGraph's `ChannelWrite` does. */
-async function write(writer: Writer, input: unknown, config: RunnableConfig): Promise<void> {
+/** What LangGraph's `ChannelWrite` does, where no entry has a mapper. */
+function write(writer: Writer, input: unknown, config: RunnableConfig): void {
+  const writes: [string, unknown][] = [];
+  for (const entry of writer.writes) if ("channel" in entry) add(writes, entry, givenTo(entry, input));
+  send(config, writes);
+}
+
+/** The same, where some have one. */
+async function writeMapped(writer: Writer, input: unknown, config: RunnableConfig): Promise<void> {
   const writes: [string, unknown][] = [];
   for (const entry of writer.writes) {
-    const given = isMark(entry.value, PASSTHROUGH) ? input : entry.value;
+    const given = givenTo(entry, input);
     const mapped = entry.mapper ? ((await entry.mapper.func(given, config))) : given;
-    if (!("channel" in entry)) writes.push(...((mapped ?? []) as [string, unknown][]));
-    else if (!isMark(mapped, SKIP_WRITE) && !(entry.skipNone === true && mapped === undefined))
-      writes.push([entry.channel, mapped]);
+    if ("channel" in entry) add(writes, entry, mapped);
+    else writes.push(...((mapped ?? []) as [string, unknown][]));
   }
+  send(config, writes);
+}
+
+function givenTo({ value }: ChannelEntry | TupleEntry, input: unknown): unknown {
+  return isMark(value, PASSTHROUGH) ? input : value;
+}
+
+function add(writes: [string, unknown][], { channel, skipNone }: ChannelEntry, value: unknown): void {
+  if (!isMark(value, SKIP_WRITE) && !(skipNone === true && value === undefined)) writes.push([channel, value]);
+}
+
+function send(config: RunnableConfig, writes: readonly (readonly [string, unknown])[]): void {
   (config.configurable?.["__pregel_send"] as Send)(writes);
 }
 
@@ -239,20 +262,18 @@ function isMark(value: unknown, mark: symbol): boolean {
 /** A channel of the same kind that throws one and the same error whenever it is empty: LangGraph only looks at its name. */
 function quiet(channel: OneValueChannel): OneValueChannel {
   const empty = thrownBy(() => channel.fromCheckpoint(undefined).get());
-  if (empty === undefined) return channel;
-  const prototype = Object.create(Object.getPrototypeOf(channel) as object, {
-    get: { value: valueOf },
-    checkpoint: { value: valueOf },
-    fromCheckpoint: { value: fromCheckpoint },
-  }) as OneValueChannel;
-  const original = channel;
-  function valueOf(this: OneValueChannel): unknown {
+  return empty ? quietOf(channel, empty) : channel;
+}
+
+function quietOf(channel: OneValueChannel, empty: Error): OneValueChannel {
+  const get = function (this: OneValueChannel): unknown {
     if (this.value.length === 0) throw empty;
     return this.value[0];
-  }
-  function fromCheckpoint(checkpoint: unknown): OneValueChannel {
-    return Object.assign(Object.create(prototype) as OneValueChannel, original.fromCheckpoint(checkpoint));
-  }
+  };
+  const fromCheckpoint = (checkpoint: unknown): OneValueChannel =>
+    Object.assign(Object.create(prototype) as OneValueChannel, channel.fromCheckpoint(checkpoint));
+  const own = { get: { value: get }, checkpoint: { value: get }, fromCheckpoint: { value: fromCheckpoint } };
+  const prototype = Object.create(Object.getPrototypeOf(channel) as object, own) as OneValueChannel;
   return fromCheckpoint(undefined);
 }
 

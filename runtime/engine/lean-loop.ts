@@ -104,30 +104,30 @@ function runAlone(loop: Loop, runner: Runner): void {
   const tick = runner.tick.bind(runner);
   runner.tick = async (options) => {
     const [task, ...others] = Object.values(loop.tasks);
-    if (!task || others.length > 0 || !isPlain(task, loop, options)) return tick(options);
-    const error = await run(task);
+    const proc = task?.proc;
+    if (others.length > 0 || !task || !(proc instanceof LeanSequence) || !isPlain(task, loop, options)) return tick(options);
+    const error = await run(task, proc);
     runner._commit(task, error);
     if (error !== undefined) throw error;
   };
 }
 
 /** True for a task that is neither timed, tried again, nor handed to somebody when it fails. */
-function isPlain({ writes, name, proc, ...task }: Task, loop: Loop, options: TickOptions): boolean {
+function isPlain(task: Task, loop: Loop, options: TickOptions): boolean {
   return (
-    writes.length === 0 &&
-    proc instanceof LeanSequence &&
+    task.writes.length === 0 &&
     task.config !== undefined &&
     task.config.callbacks === undefined &&
     options.signal === undefined &&
     [options.timeout, options.retryPolicy, options.maxConcurrency, task.timeout, task.retry_policy].every(
       (option) => option === undefined,
     ) &&
-    loop.getErrorHandlerNode(name) === undefined
+    loop.getErrorHandlerNode(task.name) === undefined
   );
 }
 
-/** @returns what it threw */
-async function run({ id, input, proc, config }: Task): Promise<unknown> {
+/** @returns what it threw: a node of ours throws nothing but errors */
+async function run({ id, input, config }: Task, proc: LeanSequence): Promise<Error | undefined> {
   const given = {
     ...config,
     executionInfo: { ...config?.executionInfo, nodeFirstAttemptTime: Date.now() },
@@ -135,7 +135,7 @@ async function run({ id, input, proc, config }: Task): Promise<unknown> {
     signal: new AbortController().signal,
   };
   try {
-    await (proc as LeanSequence).alone(input, given);
+    await proc.alone(input, given);
     return undefined;
   } catch (thrown) {
     return Object.assign(thrown as Error, { pregelTaskId: id });

@@ -62,7 +62,8 @@ export class NodeExecution {
   #innerWaits = false;
   /** LangGraph's interrupt was thrown into the body: from then on nothing that the body asks for is heard. */
   #interrupt: "none" | "thrown" | "surfaced" = "none";
-  readonly #parked = deferred<never>();
+  #endedWith: Error | null = null;
+  readonly #whenParked: ((error: Error) => void)[] = [];
   readonly #idle: (() => void)[] = [];
   readonly #quiet: (() => void)[] = [];
 
@@ -78,12 +79,19 @@ export class NodeExecution {
         this.fail(this.#diverged());
       },
     });
-    this.#parked.promise.catch(() => undefined);
   }
 
   /** Rejects with {@link Parked} when nothing goes on any more and something waits. */
   get parked(): Promise<never> {
-    return this.#parked.promise;
+    return new Promise<never>((_, reject) => {
+      this.whenParked(reject);
+    });
+  }
+
+  /** Tells when nothing goes on any more and something waits, with a {@link Parked}, or what it failed with. */
+  whenParked(tell: (error: Error) => void): void {
+    if (this.#endedWith) tell(this.#endedWith);
+    else this.#whenParked.push(tell);
   }
 
   /** What becomes of a call that is asked for now. */
@@ -125,15 +133,20 @@ export class NodeExecution {
     return nth;
   }
 
-  /** Counts a call from the moment it is asked for until it is handed over, or waits. */
-  async track<T>(proposal: Proposal, call: () => Promise<T>): Promise<T> {
+  /** A call is asked for: it counts until it is {@link answered}, or waits. */
+  asked(proposal: Proposal): void {
     this.#busy++;
     this.#replay.asked(proposal.effect);
-    try {
-      return await call();
-    } finally {
-      this.#end();
-    }
+  }
+
+  /** What was asked for is handed over. */
+  answered(): void {
+    this.#end();
+  }
+
+  /** True where the journal has nothing more to say of this execution, nor of one beside it that has not begun. */
+  get isLive(): boolean {
+    return this.#replay.isLive;
   }
 
   /** The recorded end of a call: resolves in its turn. */
@@ -172,7 +185,7 @@ export class NodeExecution {
   async waitUntil(wait: TimedWait): Promise<void> {
     if (wait.dueAt <= this.attempt.now()) return;
     this.#waits.add(wait);
-    this.#rest();
+    this.rests();
     this.#end();
     await this.#waits.over(wait);
     if (this.#abandoned) await new Promise<never>(() => undefined);
@@ -221,22 +234,17 @@ export class NodeExecution {
 
   /** Leaves a call pending for good: whatever comes of it is not for this attempt. */
   hang(): Promise<never> {
-    this.#rest();
+    this.rests();
     this.#end();
     return new Promise<never>(() => undefined);
   }
 
-  /** Counts a call while it may touch the outside world or the journal. */
-  async act<T>(work: () => Promise<T>): Promise<T> {
+  /** A call may touch the outside world or the journal from here on, until it {@link rests} or waits. */
+  acts(): void {
     this.#active++;
-    try {
-      return await work();
-    } finally {
-      this.#rest();
-    }
   }
 
-  #rest(): void {
+  rests(): void {
     this.#active--;
     if (this.#active === 0) for (const resolve of this.#quiet.splice(0)) resolve();
   }
@@ -318,7 +326,7 @@ export class NodeExecution {
     this.#dropLosers();
     if (this.waiting || this.#abandoned) {
       this.abandon();
-      await this.#parked.promise;
+      await this.parked;
     }
   }
 
@@ -350,7 +358,8 @@ export class NodeExecution {
     this.silence();
     this.#replay.stop();
     this.#waits.stop();
-    this.#parked.reject(error);
+    this.#endedWith = error;
+    for (const tell of this.#whenParked.splice(0)) tell(error);
     this.#release();
   }
 

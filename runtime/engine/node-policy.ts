@@ -60,16 +60,11 @@ export class NodeTimer {
   readonly #execution: NodeExecution;
   readonly #name: string;
   readonly #timers: NodeJS.Timeout[] = [];
-  readonly #late: Promise<never>;
-  #reject: (error: Error) => void = () => undefined;
+  #tell: (error: Error) => void = () => undefined;
 
   constructor(execution: NodeExecution, name: string, policy: NodeTimeoutPolicy) {
     this.#execution = execution;
     this.#name = name;
-    this.#late = new Promise<never>((_, reject) => {
-      this.#reject = reject;
-    });
-    this.#late.catch(() => undefined);
     const { runTimeout, idleTimeout } = policy;
     if (runTimeout !== undefined) {
       this.#timers.push(
@@ -81,9 +76,9 @@ export class NodeTimer {
     if (idleTimeout !== undefined) this.#watchIdle(idleTimeout);
   }
 
-  /** Rejects when the node has taken too long. */
-  get late(): Promise<never> {
-    return this.#late;
+  /** Tells when the node has taken too long. */
+  whenLate(tell: (error: Error) => void): void {
+    this.#tell = tell;
   }
 
   #watchIdle(idleTimeout: number): void {
@@ -109,7 +104,7 @@ export class NodeTimer {
       { details: { node: this.#execution.key } },
     );
     this.#execution.cutOff();
-    this.#reject(error);
+    this.#tell(error);
   }
 
   stop(): void {

@@ -34,6 +34,7 @@ export class NodeReplay {
   readonly #early = new Set<Proposal>();
   readonly #stall: StallWatch;
   readonly #replayed = deferred<undefined>();
+  #isReplayed = false;
   #stopped = false;
 
   constructor(recorded: RecordedCalls, delivery: Delivery, beside: Beside, stalls: Stalls) {
@@ -48,7 +49,12 @@ export class NodeReplay {
       busy: () => !this.behind && stalls.busyBeside(),
       onStall: stalls.onStall,
     });
-    if (!this.behind) this.#replayed.resolve(undefined);
+    if (!this.behind) this.#replay();
+  }
+
+  #replay(): void {
+    this.#isReplayed = true;
+    this.#replayed.resolve(undefined);
   }
 
   /** True while the body has not asked again for everything that the journal holds of it. */
@@ -84,6 +90,11 @@ export class NodeReplay {
     });
   }
 
+  /** True where there is nothing to be waited for: see {@link live}. */
+  get isLive(): boolean {
+    return this.#isReplayed && !this.behind && this.#beside.missing === null;
+  }
+
   /** Waits until the journal has nothing more to say of this execution, nor of one beside it that has not begun. */
   async live(proposal: Proposal): Promise<void> {
     if (this.behind || this.#beside.missing !== null) this.#isEarly(proposal);
@@ -109,7 +120,7 @@ export class NodeReplay {
     }
     if (!this.behind) {
       void this.#delivery.deliver(() => {
-        this.#replayed.resolve(undefined);
+        this.#replay();
       });
     }
   }
