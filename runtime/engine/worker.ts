@@ -1,6 +1,6 @@
 import type { IncomingMail } from "../core/bus.ts";
 import { ENDED_STATUSES, type RunStatus } from "../core/events.ts";
-import type { Claim, RunHead } from "../core/journal.ts";
+import type { Claim, NewRun, RunHead } from "../core/journal.ts";
 import { Attempt } from "./attempt.ts";
 import { LeaseLostError, WorkerStoppingError } from "./errors.ts";
 import { InOrder } from "./in-order.ts";
@@ -45,7 +45,9 @@ export class Worker {
       ...options,
       maxMessages: options.limits.maxMessages,
       order: new InOrder(),
-      begin: (run) => this.#intake.begin(run),
+      begin: async (run) => {
+        await this.#intake.begin(run);
+      },
       take: (agent, run) => this.#intake.take(agent, [run]),
     };
   }
@@ -70,6 +72,21 @@ export class Worker {
   /** The number of runs under way. */
   get busy(): number {
     return this.#runs.attempts().length;
+  }
+
+  /** True while it works on the run. */
+  has(run: string): boolean {
+    return this.#runs.get(run) !== undefined;
+  }
+
+  /** See {@link Intake.beginAtOnce}. @throws {@link WorkerStoppingError} */
+  beginAtOnce(run: NewRun, options?: { readonly linger?: boolean }): Promise<void> | null {
+    return this.#intake.beginAtOnce(run, options);
+  }
+
+  /** See {@link Intake.begin}. @throws {@link WorkerStoppingError} */
+  begin(run: NewRun): Promise<boolean> {
+    return this.#intake.begin(run);
   }
 
   async #work(first: Claim, underWay: RunUnderWay): Promise<void> {
@@ -99,6 +116,7 @@ export class Worker {
       underWay.attempt = attempt;
       if (this.#isCutOff()) attempt.abort(new WorkerStoppingError("The worker stopped before the attempt had begun."));
       const status = await attempt.run(agent ?? null);
+      if (attempt.ended) this.#options.onEnded?.(run, attempt.ended);
       if (attempt.queue !== null && ENDED_STATUSES.includes(status)) {
         this.#goOnWithQueue(claim.head.agent, attempt.queue);
       }
