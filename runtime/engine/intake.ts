@@ -1,3 +1,4 @@
+import type { RunEnd } from "../core/events.ts";
 import type { AgentLimit, BegunClaim, Claim, Claimant, NewRun } from "../core/journal.ts";
 import type { CompiledAgent } from "./compile-agent.ts";
 import { WorkerStoppingError } from "./errors.ts";
@@ -9,8 +10,8 @@ import { versionsOf, type WorkerOptions } from "./worker-options.ts";
 /** The share of its slots that a worker gives to one of several agents: a slow one slows its askers, not the others. */
 const SHARE = 0.75;
 
-/** Works on a claimed run until its attempts end. */
-export type Work = (claim: Claim, underWay: RunUnderWay) => Promise<void>;
+/** Works on a claimed run until its attempts end. @returns the run's last event, if it has ended here */
+export type Work = (claim: Claim, underWay: RunUnderWay) => Promise<RunEnd | null>;
 
 /** Takes runs into the slots of a worker: those that it is told of, those that lie ready, and those that it creates. */
 export class Intake {
@@ -178,11 +179,14 @@ export class Intake {
     const work = this.#work(claim, underWay)
       .catch((error: unknown) => {
         this.#options.onTrouble("working on a run", recordableError(error), { run });
+        return null;
       })
-      .finally(() => {
+      .then((end) => {
         this.#runs.end(run, underWay);
         this.#free(slot, agent);
         this.#working.delete(work);
+        // Now, because whoever is told may have the next one.
+        if (end) this.#options.onEnded?.(run, end);
         // It may have parked just before that hint.
         if (underWay.hinted && !this.#stopping.aborted) this.#report("taking a run again", this.take(agent, [run]));
       });
@@ -191,7 +195,8 @@ export class Intake {
 
   #free(slot: Slot, agent: string): void {
     // What an agent may not have more of waits in the database, where there is an end to look for: here.
-    const bounded = this.#limits.has(agent) || this.#roomFor(agent) <= 1;
+    const shared = this.#mostOfOne < this.#options.slots && this.#roomFor(agent) <= 1;
+    const bounded = this.#limits.has(agent) || shared;
     slot.free();
     if (this.#thereIsMore() || bounded) this.#report("taking what waited for a slot", this.fillSlots(0));
   }
