@@ -128,16 +128,20 @@ export function splitAt(
 }
 
 /**
- * The outstanding appends of each run. One batch tells runs apart by their ids, so where a run has been claimed
- * again by the same process, what its other holder appends comes later.
+ * The outstanding appends of each run that has any which are due; the others linger on, so that a run that nobody waits
+ * for is written seldom. One batch tells runs apart by their ids, so where a run has been claimed again by the same
+ * process, what its other holder appends comes later.
  */
-export function grouped(items: readonly Item[]): { readonly groups: Group[]; readonly later: Item[] } {
+export function grouped(items: readonly Item[], nowMs: number): { readonly groups: Group[]; readonly later: Item[] } {
+  const due = new Set(items.flatMap(({ head, dueMs }) => (dueMs <= nowMs ? [head.run] : [])));
   const groups = new Map<string, Group>();
   const later: Item[] = [];
   for (const item of items) {
-    const group = groups.get(item.head.run);
-    if (!group) groups.set(item.head.run, { head: item.head, items: [item] });
-    else if (group.head === item.head) group.items.push(item);
+    const { head } = item;
+    const group = groups.get(head.run);
+    if (!due.has(head.run)) later.push(item);
+    else if (!group) groups.set(head.run, { head, items: [item] });
+    else if (group.head === head) group.items.push(item);
     else later.push(item);
   }
   return { groups: [...groups.values()], later };

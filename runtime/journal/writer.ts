@@ -27,7 +27,7 @@ interface Answer {
 }
 
 /** How long an append that nobody waits for may wait for others to be written with. */
-const LINGER_MS = Number(process.env["LINGER_MS"] ?? 10);
+const LINGER_MS = 20;
 /** With so much in the queue, it is written at once. */
 const MANY_EVENTS = 1_000;
 const MUCH_TEXT = 1_000_000;
@@ -49,6 +49,7 @@ export class JournalWriter {
   #queue: Item[] = [];
   /** When the queue is to be written, by the monotonic clock. */
   #dueMs = Infinity;
+  /** How much is in it. */
   #events = 0;
   #textLength = 0;
   #timer: NodeJS.Timeout | null = null;
@@ -102,14 +103,12 @@ export class JournalWriter {
     const dueMs = options.linger === true ? this.#options.clock.monotonicMs() + LINGER_MS : 0;
     const durable = new Promise<RunStatus>((resolve, reject) => {
       const settle = { resolve, reject };
-      this.#queue.push({ head, fromSeq, fromHash, creation, dueMs, rows, blobs, options, views, settle });
+      const item = { head, fromSeq, fromHash, creation, dueMs, rows, blobs, options, views, settle };
+      this.#queue.push(item);
+      this.#count(item);
     });
     // Whoever waits sees the error; an append that nobody waits for reports it through the next one.
     durable.catch(() => undefined);
-    this.#dueMs = Math.min(this.#dueMs, dueMs);
-    this.#events += rows.length;
-    for (const { text } of rows) this.#textLength += text.length;
-    for (const text of blobs.values()) this.#textLength += text.length;
     this.#flushWhenDue();
     return { events: placed, durable };
   }
@@ -147,9 +146,11 @@ export class JournalWriter {
   }
 
   #isDue(): boolean {
-    if (this.#queue.length === 0) return false;
-    const isMuch = this.#events >= MANY_EVENTS || this.#textLength >= MUCH_TEXT;
-    return isMuch || this.#closing || this.#dueMs <= this.#options.clock.monotonicMs();
+    return this.#queue.length > 0 && (this.#isAllDue() || this.#dueMs <= this.#options.clock.monotonicMs());
+  }
+
+  #isAllDue(): boolean {
+    return this.#closing || this.#events >= MANY_EVENTS || this.#textLength >= MUCH_TEXT;
   }
 
   async #flush(): Promise<void> {
@@ -157,7 +158,7 @@ export class JournalWriter {
     await new Promise((resolve) => setImmediate(resolve));
     let busyRounds = 0;
     while (this.#isDue()) {
-      const { groups, later } = grouped(this.#queue);
+      const { groups, later } = grouped(this.#queue, this.#isAllDue() ? Infinity : this.#options.clock.monotonicMs());
       this.#setQueue(later);
       const again = await this.#commit(groups);
       if (again.length > 0) this.#setQueue([...again.flatMap((group) => group.items), ...this.#queue]);
@@ -171,12 +172,19 @@ export class JournalWriter {
     this.#flushWhenDue();
   }
 
-  /** What was to be written already does not linger again. */
   #setQueue(items: Item[]): void {
     this.#queue = items;
-    this.#dueMs = items.length === 0 ? Infinity : 0;
+    this.#dueMs = Infinity;
     this.#events = 0;
     this.#textLength = 0;
+    for (const item of items) this.#count(item);
+  }
+
+  #count({ dueMs, rows, blobs }: Item): void {
+    this.#dueMs = Math.min(this.#dueMs, dueMs);
+    this.#events += rows.length;
+    for (const { text } of rows) this.#textLength += text.length;
+    for (const text of blobs.values()) this.#textLength += text.length;
   }
 
   /**
@@ -280,7 +288,7 @@ export class JournalWriter {
     for (const item of group.items) item.settle.reject(error);
     // What was appended after the refused events chains on them, so it can never be right either.
     const orphans = this.#queue.filter((item) => item.head === group.head);
-    this.#queue = this.#queue.filter((item) => item.head !== group.head);
+    this.#setQueue(this.#queue.filter((item) => item.head !== group.head));
     for (const item of orphans) item.settle.reject(error);
   }
 
