@@ -13,6 +13,9 @@ const DECLARATIONS = "^(agents/[^/]+|tools/define-tool)\\.ts$";
 /** The only places that see everything: here the parts are put together. */
 const COMPOSITION = "^runtime/(cli|platform)/";
 
+/** Part of the public surface: it loads the platform when it is called. */
+const EMBEDDED = "^runtime/embedded\\.ts$";
+
 /** The files of core that a browser can load. */
 const BROWSER_SAFE =
   "^runtime/core/(protocol|events|people|effects|verdict|json|causal-order|bus|messages|messages-protocol|journal|topics)\\.ts$";
@@ -69,7 +72,7 @@ module.exports = {
       name: "composition-is-the-top",
       comment: "Whatever puts the parts together is imported by none of them.",
       severity: "error",
-      from: { pathNot: [COMPOSITION] },
+      from: { pathNot: [COMPOSITION, EMBEDDED] },
       to: { path: COMPOSITION },
     },
     {
@@ -79,8 +82,17 @@ module.exports = {
       from: { path: "^runtime/[^/]+\\.ts$" },
       to: {
         path: OURS,
-        pathNot: ["^runtime/[^/]+\\.ts$", "^runtime/core/", "^runtime/[^/]+/errors\\.ts$", DECLARATIONS],
+        // Who may import the composition has a rule of its own.
+        pathNot: ["^runtime/[^/]+\\.ts$", "^runtime/core/", "^runtime/[^/]+/errors\\.ts$", DECLARATIONS, COMPOSITION],
       },
+    },
+    {
+      name: "embedded-loads-late",
+      comment:
+        "To import the public surface loads no machinery: a worker inside a service brings it when it is started.",
+      severity: "error",
+      from: { path: EMBEDDED },
+      to: { path: COMPOSITION, dependencyTypesNot: ["dynamic-import", "type-only"] },
     },
     {
       name: "declarations-are-thin",

@@ -276,6 +276,9 @@ export const EVENT_VERSION = 1;
 /** An event before the journal has given it its place. */
 export type NewEvent = { [T in EventType]: { readonly type: T; readonly data: EventData<T> } }[EventType];
 
+/** The last event of a run. */
+export type RunEnd = Extract<NewEvent, { readonly type: "run_finished" | "run_failed" | "run_cancelled" }>;
+
 /** An event with its place in the journal. `at` is milliseconds since the epoch; hashes are hex. */
 export type JournalEvent = NewEvent & {
   readonly run: string;

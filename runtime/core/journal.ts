@@ -93,6 +93,11 @@ export interface AppendOptions {
   readonly wakeAt?: number | null;
   /** How far the mailbox has been taken over into events. */
   readonly mailboxTaken?: number;
+  /**
+   * Nobody waits for it: it may be written a little later, together with what comes meanwhile. It is written at once
+   * with the next append that does not linger, of this run or another.
+   */
+  readonly linger?: boolean;
   /** Rows beside the events; a function where they need the places that the events are given. */
   readonly views?: readonly ViewWrite[] | ((events: readonly JournalEvent[]) => readonly ViewWrite[]);
 }
@@ -180,7 +185,15 @@ export interface Claim {
   readonly emptyUpTo?: number;
   /** Its whole record when it was claimed, where that is short; else absent. */
   readonly events?: readonly JournalEvent[];
+  /**
+   * Of a run that was begun: resolves once it is on disk. Rejects where it could not be written; after a connection was
+   * lost, it may be there all the same, and then another worker goes on with it. Absent: it is there.
+   */
+  readonly recorded?: Promise<void>;
 }
+
+/** The claim on a run that was begun and is not on disk yet. */
+export type BegunClaim = Claim & Required<Pick<Claim, "recorded" | "events" | "emptyUpTo">>;
 
 /** What became of leases that were to be extended. */
 export interface Renewed {
@@ -207,6 +220,18 @@ export interface Journal {
    * key, changes nothing and gives null. With `claimFor`, the run is created claimed by that worker.
    */
   create(run: NewRun, claimFor?: { readonly worker: string; readonly leaseMs: number }): Promise<Claim | null>;
+  /**
+   * Creates a run claimed by this process without waiting for it: the run is written together with what it does
+   * first. Until then nobody else knows of it, and if the process dies before, there has been none. Only for a run that
+   * nothing else may create: its id is new, and it has neither a key nor a message that starts it.
+   *
+   * @param options.linger false where somebody waits for it
+   */
+  begin(
+    run: NewRun,
+    claimFor: { readonly worker: string; readonly leaseMs: number },
+    options?: { readonly linger?: boolean },
+  ): BegunClaim;
   /** The run that was started with this agent and key, and its input; null if there is none. */
   startedWith(agent: string, key: string): Promise<{ readonly run: string; readonly input: JsonValue } | null>;
   /** Claims those of the runs that are ready and due. With a limit, only as many as its agent may still have under way. */

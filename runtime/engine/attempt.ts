@@ -2,7 +2,7 @@ import type { SignedEnvelope } from "../core/bus.ts";
 import type { Clock } from "../core/clock.ts";
 import { deferred } from "../core/deferred.ts";
 import type { ErrorRecord } from "../core/errors.ts";
-import type { NewEvent, RunStatus, Wait } from "../core/events.ts";
+import type { NewEvent, RunEnd, RunStatus, Wait } from "../core/events.ts";
 import type { Appended, AppendOptions, Claim, RunHead, ViewWrite } from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Messages } from "../core/messages.ts";
@@ -51,6 +51,8 @@ export class Attempt {
   readonly lease: HeldLease;
   readonly mail: MailReader;
   readonly outbound: Outbound;
+  /** Of a run that this worker has begun: resolves once others can see it. */
+  readonly recorded: Promise<void> | undefined;
   readonly nodes = new NodeExecutions();
   /** Calls under way: they are cut off when the run is to end, and when the attempt does. */
   readonly calls: CallSignals;
@@ -69,12 +71,14 @@ export class Attempt {
   #stop: Stop | null = null;
   #over = false;
   #lastAppend: Promise<unknown> = Promise.resolve();
+  #ended: RunEnd | null = null;
   #input: { readonly value: unknown } | null = null;
 
   private constructor(claim: Claim, { record, from, snapshots }: Opened, services: AttemptServices) {
     this.head = claim.head;
     this.startedBy = claim.startedBy;
     this.depth = claim.depth;
+    this.recorded = claim.recorded;
     this.record = record;
     this.from = from;
     this.#snapshots = snapshots;
@@ -138,6 +142,11 @@ export class Attempt {
     return this.#aborted.promise;
   }
 
+  /** The last event of the run, once this attempt has recorded it; else null. */
+  get ended(): RunEnd | null {
+    return this.#ended;
+  }
+
   get mailer(): Mailer {
     return this.#services.mailer;
   }
@@ -158,8 +167,9 @@ export class Attempt {
     return this.#input.value;
   }
 
-  append(events: readonly NewEvent[], options?: AppendOptions): Appended {
-    const appended = this.#services.journal.append(this.head, events, options);
+  /** Whoever waits until it is on disk says `linger: false`. */
+  append(events: readonly NewEvent[], options: AppendOptions = {}): Appended {
+    const appended = this.#services.journal.append(this.head, events, { linger: true, ...options });
     for (const event of appended.events) {
       this.#open?.follow(event, this.now());
       // What is sent from here on is about what has just come.
@@ -178,7 +188,7 @@ export class Attempt {
   reached(point: GraphPoint): void {
     if (this.over || this.stopping) return;
     this.#snapshots.offer(point, async (event) => {
-      const { events, durable } = this.append([event]);
+      const { events, durable } = this.append([event], { linger: false });
       await durable;
       return events[0]?.seq ?? 0;
     });
@@ -400,6 +410,7 @@ export class Attempt {
       },
     }).durable;
     this.#services.mailer.send(sent);
+    this.#ended = last;
     return reached;
   }
 }

@@ -1,5 +1,5 @@
 import type { ErrorRecord } from "../core/errors.ts";
-import type { EffectOutcome, EventData, JournalEvent, NewEvent } from "../core/events.ts";
+import type { EffectOutcome, EventData, JournalEvent, RunEnd } from "../core/events.ts";
 import type { ViewWrite } from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
 import type { Actor } from "../core/people.ts";
@@ -18,7 +18,7 @@ export type Stop =
 export interface Ending {
   readonly status: "finished" | "failed" | "cancelled";
   /** The last event of the run. */
-  readonly last: NewEvent;
+  readonly last: RunEnd;
   /** What whoever asked is told. */
   readonly outcome: EffectOutcome;
 }

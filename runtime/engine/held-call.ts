@@ -20,6 +20,7 @@ export async function hold(
   const argsHash = approvalHash(attempt, proposal, verdict);
   const expiresAt = Math.trunc(attempt.now() + need.ttlMs);
   await attempt.append([{ type: "effect_held", data: { ...proposal, verdict, approval, argsHash, expiresAt } }], {
+    linger: false,
     views: [
       {
         view: "approval_requested",

@@ -1,4 +1,5 @@
-import type { AgentLimit, Claim, Claimant, NewRun } from "../core/journal.ts";
+import type { RunEnd } from "../core/events.ts";
+import type { AgentLimit, BegunClaim, Claim, Claimant, NewRun } from "../core/journal.ts";
 import type { CompiledAgent } from "./compile-agent.ts";
 import { WorkerStoppingError } from "./errors.ts";
 import { recordableError } from "./recordable-error.ts";
@@ -9,8 +10,8 @@ import { versionsOf, type WorkerOptions } from "./worker-options.ts";
 /** The share of its slots that a worker gives to one of several agents: a slow one slows its askers, not the others. */
 const SHARE = 0.75;
 
-/** Works on a claimed run until its attempts end. */
-export type Work = (claim: Claim, underWay: RunUnderWay) => Promise<void>;
+/** Works on a claimed run until its attempts end. @returns the run's last event, if it has ended here */
+export type Work = (claim: Claim, underWay: RunUnderWay) => Promise<RunEnd | null>;
 
 /** Takes runs into the slots of a worker: those that it is told of, those that lie ready, and those that it creates. */
 export class Intake {
@@ -63,17 +64,46 @@ export class Intake {
     }
   }
 
-  /** Creates a run that was asked for. Without a slot for it, any worker that has one finds it. */
-  async begin(run: NewRun): Promise<void> {
+  /**
+   * Creates a run that was asked for. Without a slot for it, any worker that has one finds it.
+   *
+   * @returns false if it was there already
+   */
+  async begin(run: NewRun): Promise<boolean> {
     const { journal, worker, limits } = this.#options;
     if (this.#limits.has(run.agent)) {
-      await journal.create({ ...run, version: null });
+      const created = await journal.create({ ...run, version: null });
       await this.take(run.agent, [run.run]);
-      return;
+      return created !== null;
     }
-    const taken = await this.#inSlot(run.agent, () => journal.create(run, { worker, leaseMs: limits.leaseMs }));
+    let created: Claim | null = null;
+    const taken = await this.#inSlot(run.agent, async () => {
+      created = await journal.create(run, { worker, leaseMs: limits.leaseMs });
+      return created;
+    });
     // It belongs to the version that takes it, not to the one that the message came to.
-    if (!taken) await journal.create({ ...run, version: null });
+    if (!taken) created = await journal.create({ ...run, version: null });
+    return created !== null;
+  }
+
+  /**
+   * Begins a run that nothing else may create (see `Journal.begin`) and starts on it, without waiting for the database.
+   *
+   * @returns when it is on disk; null where there is no slot for it, or it has to be counted first
+   */
+  beginAtOnce(run: NewRun, options?: { readonly linger?: boolean }): Promise<void> | null {
+    const { journal, worker, limits } = this.#options;
+    if (this.#limits.has(run.agent)) return null;
+    const slot = this.#slotFor(run.agent);
+    if (!slot) return null;
+    let claim: BegunClaim | undefined;
+    try {
+      claim = journal.begin(run, { worker, leaseMs: limits.leaseMs }, options);
+    } finally {
+      if (claim) this.#start(claim, slot);
+      else this.#free(slot, run.agent);
+    }
+    return claim.recorded;
   }
 
   /** Claims runs for all free slots, and starts on them. @param graceMs how long a ready run is left to others */
@@ -120,12 +150,8 @@ export class Intake {
 
   /** With a free slot, gets a run for it and starts on it. @returns false if there is no slot. */
   async #inSlot(agent: string, get: () => Promise<Claim | null>): Promise<boolean> {
-    this.assertTaking();
-    const slot = this.#roomFor(agent) > 0 ? this.#slots.take() : undefined;
-    if (!slot) {
-      this.#backlog = true;
-      return false;
-    }
+    const slot = this.#slotFor(agent);
+    if (!slot) return false;
     await this.#tracked(async () => {
       let claim: Claim | null = null;
       try {
@@ -138,6 +164,14 @@ export class Intake {
     return true;
   }
 
+  /** Without one, whoever frees a slot looks for what could not be taken. */
+  #slotFor(agent: string): Slot | undefined {
+    this.assertTaking();
+    const slot = this.#roomFor(agent) > 0 ? this.#slots.take() : undefined;
+    if (!slot) this.#backlog = true;
+    return slot;
+  }
+
   /** Works on a claimed run in the background. */
   #start(claim: Claim, slot: Slot): void {
     const { run, agent } = claim.head;
@@ -145,11 +179,14 @@ export class Intake {
     const work = this.#work(claim, underWay)
       .catch((error: unknown) => {
         this.#options.onTrouble("working on a run", recordableError(error), { run });
+        return null;
       })
-      .finally(() => {
+      .then((end) => {
         this.#runs.end(run, underWay);
         this.#free(slot, agent);
         this.#working.delete(work);
+        // Now, because whoever is told may have the next one.
+        if (end) this.#options.onEnded?.(run, end);
         // It may have parked just before that hint.
         if (underWay.hinted && !this.#stopping.aborted) this.#report("taking a run again", this.take(agent, [run]));
       });
@@ -158,7 +195,8 @@ export class Intake {
 
   #free(slot: Slot, agent: string): void {
     // What an agent may not have more of waits in the database, where there is an end to look for: here.
-    const bounded = this.#limits.has(agent) || this.#roomFor(agent) <= 1;
+    const shared = this.#mostOfOne < this.#options.slots && this.#roomFor(agent) <= 1;
+    const bounded = this.#limits.has(agent) || shared;
     slot.free();
     if (this.#thereIsMore() || bounded) this.#report("taking what waited for a slot", this.fillSlots(0));
   }

@@ -121,7 +121,7 @@ function notMade(attempt: Attempt, open: OpenCall, tool: OpenCallTool, why: "cra
 async function raiseDoubt(attempt: Attempt, { proposal, id }: OpenCall, reason: string): Promise<Found> {
   const { effect, name, input } = proposal;
   const views: ViewWrite[] = [{ view: "doubt_raised", effect, effectId: id, tool: name, input, reason }];
-  await attempt.append([{ type: "effect_doubted", data: { effect, reason } }], { views }).durable;
+  await attempt.append([{ type: "effect_doubted", data: { effect, reason } }], { views, linger: false }).durable;
   return { kind: "wait", wait: { kind: "doubt", effect } };
 }
 

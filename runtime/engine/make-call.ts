@@ -96,7 +96,7 @@ export async function intend(
   if (call.kind === "human") return askPeople(execution, call, data, views);
   // Before the intent: what waits for its turn has not begun.
   return inTurn(execution, call, proposal, async (turn) => {
-    await written(turn, attempt.append([{ type: "effect_intended", data }], { views }));
+    await written(turn, attempt.append([{ type: "effect_intended", data }], { views, linger: false }));
     return makeCall(execution, call, proposal, { id, failures: 0, turn, verdict: null, approved: approval !== null });
   });
 }
@@ -316,7 +316,7 @@ function repeat(
   const data = { effect, why, ...toldOf(verdict) };
   const views = settled(proposal, why);
   return inTurn(execution, call, proposal, async (turn) => {
-    await written(turn, execution.attempt.append([{ type: "effect_repeated", data }], { views }));
+    await written(turn, execution.attempt.append([{ type: "effect_repeated", data }], { views, linger: false }));
     return makeCall(execution, call, proposal, { id, failures: 0, turn, verdict: null, approved });
   });
 }

@@ -50,6 +50,7 @@ export async function sendOut(
     ],
     outcome,
     {
+      linger: false,
       views: (events) => {
         for (const [i, one] of drafts.entries()) {
           sent.push(sealed(attempt, one, events[i + 1], { budgetLeft: leave.left }));

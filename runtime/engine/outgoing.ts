@@ -40,6 +40,7 @@ export async function askAgent(
       },
     ],
     {
+      linger: false,
       views: (events) => {
         // The body is decoded where it arrives: plain data must not be taken for what it looks like.
         const body = encode(call.input);
@@ -71,7 +72,10 @@ export async function askPeople(
   const { effect, id } = intent;
   const { question, answer } = call.input as { readonly question: string; readonly answer: JsonObject };
   const asked: ViewWrite = { view: "question_asked", id, effect, pool: call.resource, question, answer };
-  await execution.attempt.append([{ type: "effect_intended", data: intent }], { views: [...views, asked] }).durable;
+  await execution.attempt.append([{ type: "effect_intended", data: intent }], {
+    views: [...views, asked],
+    linger: false,
+  }).durable;
   return execution.wait({ kind: "human", effect, question: id });
 }
 

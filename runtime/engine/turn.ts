@@ -44,6 +44,8 @@ async function turnFor(
 ): Promise<HeldTurn> {
   const { attempt } = execution;
   const turn = { of: call.action, run: attempt.head.run, effect };
+  // Whoever hands turns out passes over runs that are not there.
+  if (attempt.recorded) await attempt.recorded.catch(() => execution.hang());
   const parked = attempt.record.turns.get(effect) ?? 0;
   const delays = parked === 0 ? [...FIRST_DELAYS_MS] : [];
   while (!(await attempt.turns.take(turn, call.concurrency, call.timeoutMs + attempt.limits.leaseMs))) {

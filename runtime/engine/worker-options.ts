@@ -1,5 +1,6 @@
 import type { Bus } from "../core/bus.ts";
 import type { Housekeeping } from "../core/housekeeping.ts";
+import type { RunEnd } from "../core/events.ts";
 import type { Claimant, Take } from "../core/journal.ts";
 import type { AttemptServices } from "./attempt-services.ts";
 import type { CompiledAgent } from "./compile-agent.ts";
@@ -14,6 +15,8 @@ export interface WorkerOptions extends AttemptServices {
   readonly sweepMs: number;
   /** Which runs it takes with regard to crashes. */
   readonly take: Take;
+  /** Told of each run that has ended here, with its last event, which is on disk. */
+  readonly onEnded?: (run: string, last: RunEnd) => void;
   /** Told, at each sweep, that runs wait which only a worker that takes suspects may have. */
   readonly onSuspects?: () => void;
 }

@@ -1,6 +1,6 @@
 import type { IncomingMail } from "../core/bus.ts";
-import { ENDED_STATUSES, type RunStatus } from "../core/events.ts";
-import type { Claim, RunHead } from "../core/journal.ts";
+import { ENDED_STATUSES, type RunEnd, type RunStatus } from "../core/events.ts";
+import type { Claim, NewRun, RunHead } from "../core/journal.ts";
 import { Attempt } from "./attempt.ts";
 import { LeaseLostError, WorkerStoppingError } from "./errors.ts";
 import { InOrder } from "./in-order.ts";
@@ -18,6 +18,13 @@ const SOLO_CRASHES = 3;
 const LET_GO_MS = 1_000;
 /** How long the last statements of a worker may take. */
 const LAST_WORDS_MS = 2_000;
+
+/** What an attempt has brought a run to. */
+interface Left {
+  readonly status: RunStatus;
+  /** Its last event, if it has ended. */
+  readonly end: RunEnd | null;
+}
 
 /**
  * Takes runs and works on them. NATS tells it what is ready and brings messages; a sweep finds what NATS
@@ -45,7 +52,9 @@ export class Worker {
       ...options,
       maxMessages: options.limits.maxMessages,
       order: new InOrder(),
-      begin: (run) => this.#intake.begin(run),
+      begin: async (run) => {
+        await this.#intake.begin(run);
+      },
       take: (agent, run) => this.#intake.take(agent, [run]),
     };
   }
@@ -72,25 +81,46 @@ export class Worker {
     return this.#runs.attempts().length;
   }
 
-  async #work(first: Claim, underWay: RunUnderWay): Promise<void> {
+  /** True while it works on the run. */
+  has(run: string): boolean {
+    return this.#runs.get(run) !== undefined;
+  }
+
+  /** See {@link Intake.beginAtOnce}: of this worker's version of the agent. @throws {@link WorkerStoppingError} */
+  beginAtOnce(run: NewRun, options?: { readonly linger?: boolean }): Promise<void> | null {
+    return this.#intake.beginAtOnce(this.#own(run), options);
+  }
+
+  /** See {@link Intake.begin}: of this worker's version of the agent, if it takes it. @throws {@link WorkerStoppingError} */
+  begin(run: NewRun): Promise<boolean> {
+    return this.#intake.begin(this.#own(run));
+  }
+
+  #own(run: NewRun): NewRun {
+    return { ...run, version: this.#options.agents.get(run.agent)?.version ?? null };
+  }
+
+  async #work(first: Claim, underWay: RunUnderWay): Promise<RunEnd | null> {
     let claim: Claim | null = first;
     while (claim) {
       const { run, agent }: RunHead = claim.head;
-      const status = await this.#attempt(claim, underWay);
+      const left = await this.#attempt(claim, underWay);
+      if (left?.end) return left.end;
       // Something arrived while the run parked: go on at once.
-      claim = status === "ready" && !this.#stopping.signal.aborted ? await this.#intake.claim(run, agent) : null;
+      claim = left?.status === "ready" && !this.#stopping.signal.aborted ? await this.#intake.claim(run, agent) : null;
     }
+    return null;
   }
 
-  /** @returns the run's status after the attempt, or null if it was dropped. */
-  async #attempt(claim: Claim, underWay: RunUnderWay): Promise<RunStatus | null> {
+  /** @returns what the attempt has brought the run to, or null if it was dropped. */
+  async #attempt(claim: Claim, underWay: RunUnderWay): Promise<Left | null> {
     const { agents, journal, onTrouble } = this.#options;
     const { run } = claim.head;
     if (this.#isCutOff()) {
       await journal.release(claim.head);
       return null;
     }
-    if (claim.soloCrashes >= SOLO_CRASHES) return this.#quarantine(claim);
+    if (claim.soloCrashes >= SOLO_CRASHES) return { status: await this.#quarantine(claim), end: null };
     // Runs that are to be stopped are claimed whatever their version: their code is not needed, perhaps their tools.
     const agent = agents.get(claim.head.agent);
     let attempt: Attempt | undefined;
@@ -102,7 +132,7 @@ export class Worker {
       if (attempt.queue !== null && ENDED_STATUSES.includes(status)) {
         this.#goOnWithQueue(claim.head.agent, attempt.queue);
       }
-      return status;
+      return { status, end: attempt.ended };
     } catch (error) {
       // Not the run's failure but this attempt's: whoever holds the lease next goes on from the record.
       onTrouble("an attempt ended early", recordableError(error), { run });

@@ -6,6 +6,7 @@ import type {
   AgentLimit,
   Appended,
   AppendOptions,
+  BegunClaim,
   Claim,
   Claimant,
   ClaimAny,
@@ -17,7 +18,7 @@ import type {
 } from "../core/journal.ts";
 import type { JsonValue } from "../core/json.ts";
 import { GENESIS } from "../core/chain.ts";
-import { createRun } from "./create-run.ts";
+import { beginRun, createRun } from "./create-run.ts";
 import { CorruptJournalError } from "./errors.ts";
 import {
   claimAnyOf,
@@ -97,6 +98,14 @@ export class PostgresJournal implements Journal {
     return createRun(this.#database, this.#clock, run, claimFor);
   }
 
+  begin(
+    run: NewRun,
+    claimFor: { readonly worker: string; readonly leaseMs: number },
+    { linger = true }: { readonly linger?: boolean } = {},
+  ): BegunClaim {
+    return beginRun(this.#writer, this.#clock, run, { ...claimFor, linger });
+  }
+
   async startedWith(agent: string, key: string): Promise<{ readonly run: string; readonly input: JsonValue } | null> {
     const rows = await this.#database.query<EventRow>(STARTED_WITH, [agent, key], "started_with");
     const [first] = toEvents(await withBlobs(this.#database, rows), GENESIS);
@@ -174,8 +183,10 @@ export class PostgresJournal implements Journal {
     const askedAtMs = this.#clock.monotonicMs();
     const held = new Set<string>();
     const gone = new Set<string>();
-    let left = heads;
+    // What is not there yet nobody else can have taken: its lease stands as it stood.
+    let left = heads.filter((head) => !this.#writer.recording(head));
     for (let round = 1; ; round++) {
+      if (left.length === 0) return { held, gone, deadlineMs: askedAtMs + leaseMs };
       const rows = await this.#heartbeat.query<{ run_id: string; answer: "held" | "gone" | "locked" }>(
         RENEW,
         [left.map((head) => head.run), left.map((head) => head.epoch), worker, leaseMs],
@@ -188,12 +199,14 @@ export class PostgresJournal implements Journal {
       left = left.filter(({ run }) => !held.has(run) && !gone.has(run));
       // A busy run's row is locked by its own appends again and again, each time for a moment only.
       const over = this.#clock.monotonicMs() - askedAtMs > Math.min(leaseMs / LOCKED_SHARE, LOCKED_AT_MOST_MS);
-      if (left.length === 0 || over) return { held, gone, deadlineMs: askedAtMs + leaseMs };
+      if (over) return { held, gone, deadlineMs: askedAtMs + leaseMs };
       await new Promise((resolve) => setTimeout(resolve, Math.min(5 * round, LOCKED_DELAY_MS)));
     }
   }
 
   async release(head: RunHead, options: { readonly endedEarly?: boolean } = {}): Promise<void> {
+    // What is on its way there can only be given back once it has come; and what did not come is not there.
+    await this.#writer.recording(head)?.catch(() => undefined);
     await this.#database.query(RELEASE, [head.run, head.epoch, options.endedEarly ?? false]);
   }
 

@@ -1,5 +1,34 @@
 import type { Take } from "../core/journal.ts";
 
+const NOW_MS = "(extract(epoch from clock_timestamp()) * 1000)::bigint";
+const ENDED = "('finished', 'failed', 'cancelled')";
+
+/**
+ * Runs that are created with what they did first, as they are after it: what a run inserted as running would have become
+ * by the update of `moved`. One that is there already stays as it is: it was inserted by a commit whose answer was lost.
+ *
+ * $18..$29: one element a run that is created; each is among $1 as well.
+ */
+const CREATED = `, created as (
+  insert into runs (run_id, session_id, parent_id, agent, agent_version, starter_kind, starter_id, depth, started_at,
+    stop_at, epoch, head_seq, head_hash, mailbox_taken, status, waits, wake_at, ready_at, lease_owner, lease_until, ended_at)
+  select n.run_id, n.session_id, n.parent_id, n.agent, n.agent_version, n.starter_kind, n.starter_id, n.depth, n.started_at,
+    n.stop_at, b.epoch, b.to_seq, b.to_hash, coalesce(b.mailbox_taken, 0), coalesce(b.status, 'running'),
+    coalesce(b.waits, '[]'),
+    case when b.status is not null then b.wake_at end,
+    case when b.status is null then 'infinity' else clock_timestamp() end,
+    case when b.status is null then n.lease_owner end,
+    case when b.status is null then clock_timestamp() + n.lease_ms * interval '1 millisecond' end,
+    case when b.status in ${ENDED} then ${NOW_MS} end
+  from unnest($18::uuid[], $19::uuid[], $20::uuid[], $21::text[], $22::text[], $23::text[], $24::text[], $25::int[],
+      $26::bigint[], $27::timestamptz[], $28::text[], $29::float8[])
+    as n(run_id, session_id, parent_id, agent, agent_version, starter_kind, starter_id, depth, started_at, stop_at,
+      lease_owner, lease_ms)
+  join batch b using (run_id)
+  on conflict (run_id) do nothing
+  returning run_id, status
+)`;
+
 /**
  * Appends for any number of runs in one statement. Rows are locked in key order, so batches of several
  * writers never deadlock; a row that is locked already is skipped and reported, so it delays nobody.
@@ -9,7 +38,7 @@ import type { Take } from "../core/journal.ts";
  *
  * $1..$10: one element a run, and no run twice; $11..$17: one element an event.
  */
-export const APPEND = `
+const appendOf = (created: "" | typeof CREATED): string => `
 with batch as (
   select * from unnest($1::uuid[], $2::int[], $3::int[], $4::bytea[], $5::int[], $6::bytea[], $7::text[], $8::text[], $9::timestamptz[], $10::bigint[])
     as b(run_id, epoch, from_seq, from_hash, to_seq, to_hash, status, waits, wake_at, mailbox_taken)
@@ -18,7 +47,7 @@ with batch as (
   where run_id = any($1::uuid[])
   order by run_id
   for update skip locked
-), moved as (
+)${created}, moved as (
   update runs r set
     head_seq = b.to_seq,
     head_hash = b.to_hash,
@@ -36,22 +65,28 @@ with batch as (
     solo_crashes = case when b.status is null then r.solo_crashes else 0 end,
     lease_owner = case when b.status is null then r.lease_owner end,
     lease_until = case when b.status is null then r.lease_until end,
-    ended_at = case when b.status in ('finished', 'failed', 'cancelled')
-      then (extract(epoch from clock_timestamp()) * 1000)::bigint end
+    ended_at = case when b.status in ${ENDED} then ${NOW_MS} end
   from batch b join locked l using (run_id)
   where r.run_id = b.run_id
     and l.epoch = b.epoch and l.head_seq = b.from_seq and l.head_hash = b.from_hash
     and r.status = 'running'
   returning r.run_id, r.status
+), accepted as (
+  select run_id, status from moved${created === "" ? "" : " union all select run_id, status from created"}
 ), added as (
   insert into events (run_id, seq, type, v, at, data, hash)
   select e.* from unnest($11::uuid[], $12::int[], $13::text[], $14::smallint[], $15::bigint[], $16::text[], $17::bytea[])
     as e(run_id, seq, type, v, at, data, hash)
-  join moved using (run_id)
+  join accepted using (run_id)
 )
-select b.run_id, m.run_id is not null as accepted, l.run_id is not null as locked, coalesce(m.status, l.status) as status,
-  case when m.run_id is null and l.epoch = b.epoch then encode(l.head_hash, 'hex') end as stored_head
-from batch b left join locked l using (run_id) left join moved m using (run_id)`;
+select b.run_id, a.run_id is not null as accepted, l.run_id is not null as locked, coalesce(a.status, l.status) as status,
+  case when a.run_id is null and l.epoch = b.epoch then encode(l.head_hash, 'hex') end as stored_head
+from batch b left join locked l using (run_id) left join accepted a using (run_id)`;
+
+export const APPEND = appendOf("");
+
+/** The same where some of the runs are created by it. */
+export const APPEND_CREATING = appendOf(CREATED);
 
 export const APPEND_BLOBS = `
 insert into blobs (hash, data) select * from unnest($1::bytea[], $2::text[]) on conflict do nothing`;

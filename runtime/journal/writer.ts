@@ -1,12 +1,12 @@
-import { canonicalJson } from "../core/canonical.ts";
 import type { Clock } from "../core/clock.ts";
 import { EVENT_VERSION, type JournalEvent, type NewEvent, type RunStatus } from "../core/events.ts";
-import type { Appended, AppendOptions, RunHead, ViewWrite } from "../core/journal.ts";
+import type { Appended, AppendOptions, RunHead } from "../core/journal.ts";
 import { eventHash, payloadHash } from "../core/chain.ts";
+import { appendOf, creationOf, grouped, splitAt, type Creation, type Group, type Item, type Row } from "./batch.ts";
 import { IDLE_IN_TRANSACTION_MS, openConnection, type Connection } from "./database.ts";
 import { DatabaseBusyError, DatabaseUnavailableError, FencedError } from "./errors.ts";
 import { hexToBytes, storedPayload } from "./payload.ts";
-import { APPEND, APPEND_BLOBS } from "./sql.ts";
+import { APPEND_BLOBS } from "./sql.ts";
 import { lockViews, writeView } from "./views.ts";
 
 export interface WriterOptions {
@@ -14,30 +14,6 @@ export interface WriterOptions {
   readonly clock: Clock;
   /** Told after each commit which runs moved, and how far. */
   readonly onCommitted?: (heads: readonly RunHead[], events: readonly JournalEvent[]) => void;
-}
-
-/** One event as it goes into the batch's columns. */
-interface Row {
-  readonly event: JournalEvent;
-  readonly text: string;
-}
-
-interface Item {
-  readonly head: RunHead;
-  /** The head as it was before this append. */
-  readonly fromSeq: number;
-  readonly fromHash: string;
-  readonly rows: readonly Row[];
-  readonly blobs: ReadonlyMap<string, string>;
-  readonly options: AppendOptions;
-  readonly views: readonly ViewWrite[];
-  readonly settle: { resolve: (status: RunStatus) => void; reject: (error: unknown) => void };
-}
-
-/** All outstanding appends of one run: they become one compare-and-set. */
-interface Group {
-  readonly head: RunHead;
-  readonly items: Item[];
 }
 
 interface Answer {
@@ -50,6 +26,11 @@ interface Answer {
   readonly stored_head: string | null;
 }
 
+/** How long an append that nobody waits for may wait for others to be written with. */
+const LINGER_MS = 20;
+/** With so much in the queue, it is written at once. */
+const MANY_EVENTS = 1_000;
+const MUCH_TEXT = 1_000_000;
 const BUSY_DELAY_MS = 2;
 const LONGEST_BUSY_DELAY_MS = 50;
 /** How long one run's row beside the events may keep the appends of the others waiting. */
@@ -58,24 +39,57 @@ const RECONNECT_DELAYS_MS = [50, 100, 250, 500, 1000, 2000];
 
 /**
  * The one writer of a process. Appends of all its runs that come while a commit is under way go out
- * together in the next one, so that a busy worker pays far less than one statement a step. A run's
+ * together in the next one, so that a busy worker pays far less than one statement a step; those that nobody waits for
+ * do not start one by themselves for a while. A run that begins here is inserted with its first appends. A run's
  * append is a compare-and-set on (epoch, head): a refusal concerns that run alone. A row that somebody
  * else has locked is skipped and tried again, so one run's trouble never waits in front of the others.
  */
 export class JournalWriter {
   readonly #options: WriterOptions;
   #queue: Item[] = [];
+  /** When the queue is to be written, by the monotonic clock. */
+  #dueMs = Infinity;
+  /** How much is in it. */
+  #events = 0;
+  #textLength = 0;
+  #timer: NodeJS.Timeout | null = null;
   #flushing: Promise<void> | null = null;
   #connection: Connection | null = null;
+  #closing = false;
   #closed = false;
   /** Runs whose appends were refused: nothing after a refused append can be right. */
   readonly #broken = new WeakMap<RunHead, unknown>();
+  /** Runs that begin here and are not known to be on disk. */
+  readonly #recording = new WeakMap<RunHead, Promise<void>>();
 
   constructor(options: WriterOptions) {
     this.#options = options;
   }
 
   append(head: RunHead, events: readonly NewEvent[], options: AppendOptions = {}): Appended {
+    return this.#append(head, events, options, null);
+  }
+
+  /** The first append of a run that is created by it; its head stands at the beginning. */
+  begin(
+    head: RunHead,
+    started: NewEvent,
+    { linger, ...creation }: Creation & { readonly linger: boolean },
+  ): { readonly events: readonly JournalEvent[]; readonly recorded: Promise<void> } {
+    const { events, durable } = this.#append(head, [started], { linger }, creation);
+    const recorded = durable.then(() => undefined).finally(() => this.#recording.delete(head));
+    this.#recording.set(head, recorded);
+    // Whoever began it sees the error; so does the first append that somebody waits for.
+    recorded.catch(() => undefined);
+    return { events, recorded };
+  }
+
+  /** Of a run that begins here and is not known to be on disk, when it is; else undefined. */
+  recording(head: RunHead): Promise<void> | undefined {
+    return this.#recording.get(head);
+  }
+
+  #append(head: RunHead, events: readonly NewEvent[], options: AppendOptions, creation: Creation | null): Appended {
     const broken = this.#closed ? new FencedError("The journal's writer is closed.") : this.#broken.get(head);
     if (broken !== undefined) return { events: [], durable: rejected(broken) };
     const fromSeq = head.seq;
@@ -86,12 +100,16 @@ export class JournalWriter {
     const rows = events.map((event, i) => this.#place(head, event, payloads[i]?.text ?? ""));
     const placed = rows.map((row) => row.event);
     const views = typeof options.views === "function" ? options.views(placed) : (options.views ?? []);
+    const dueMs = options.linger === true ? this.#options.clock.monotonicMs() + LINGER_MS : 0;
     const durable = new Promise<RunStatus>((resolve, reject) => {
-      this.#queue.push({ head, fromSeq, fromHash, rows, blobs, options, views, settle: { resolve, reject } });
+      const settle = { resolve, reject };
+      const item = { head, fromSeq, fromHash, creation, dueMs, rows, blobs, options, views, settle };
+      this.#queue.push(item);
+      this.#count(item);
     });
     // Whoever waits sees the error; an append that nobody waits for reports it through the next one.
     durable.catch(() => undefined);
-    this.#flushing ??= this.#flush();
+    this.#flushWhenDue();
     return { events: placed, durable };
   }
 
@@ -111,15 +129,39 @@ export class JournalWriter {
     return { event: { ...placed, data: event.data, prev, hash } as JournalEvent, text };
   }
 
+  #flushWhenDue(): void {
+    // Once it is over, it looks again.
+    if (this.#flushing) return;
+    if (this.#isDue()) {
+      if (this.#timer) clearTimeout(this.#timer);
+      this.#timer = null;
+      this.#flushing = this.#flush();
+    } else if (this.#queue.length > 0) {
+      // What comes later is due later, or at once.
+      this.#timer ??= setTimeout(() => {
+        this.#timer = null;
+        this.#flushWhenDue();
+      }, this.#dueMs - this.#options.clock.monotonicMs());
+    }
+  }
+
+  #isDue(): boolean {
+    return this.#queue.length > 0 && (this.#isAllDue() || this.#dueMs <= this.#options.clock.monotonicMs());
+  }
+
+  #isAllDue(): boolean {
+    return this.#closing || this.#events >= MANY_EVENTS || this.#textLength >= MUCH_TEXT;
+  }
+
   async #flush(): Promise<void> {
     // One turn of the event loop: what other runs append meanwhile shares the commit.
     await new Promise((resolve) => setImmediate(resolve));
     let busyRounds = 0;
-    while (this.#queue.length > 0) {
-      const { groups, later } = grouped(this.#queue);
-      this.#queue = later;
+    while (this.#isDue()) {
+      const { groups, later } = grouped(this.#queue, this.#isAllDue() ? Infinity : this.#options.clock.monotonicMs());
+      this.#setQueue(later);
       const again = await this.#commit(groups);
-      this.#queue = [...again.flatMap((group) => group.items), ...this.#queue];
+      if (again.length > 0) this.#setQueue([...again.flatMap((group) => group.items), ...this.#queue]);
       busyRounds = again.length === 0 ? 0 : busyRounds + 1;
       // Nothing but rows that somebody else has locked: a short while, and longer the longer it takes.
       if (this.#queue.length > 0 && again.length === groups.length) {
@@ -127,6 +169,22 @@ export class JournalWriter {
       }
     }
     this.#flushing = null;
+    this.#flushWhenDue();
+  }
+
+  #setQueue(items: Item[]): void {
+    this.#queue = items;
+    this.#dueMs = Infinity;
+    this.#events = 0;
+    this.#textLength = 0;
+    for (const item of items) this.#count(item);
+  }
+
+  #count({ dueMs, rows, blobs }: Item): void {
+    this.#dueMs = Math.min(this.#dueMs, dueMs);
+    this.#events += rows.length;
+    for (const { text } of rows) this.#textLength += text.length;
+    for (const text of blobs.values()) this.#textLength += text.length;
   }
 
   /**
@@ -156,9 +214,9 @@ export class JournalWriter {
     const connection = (this.#connection ??= await this.#connect());
     const views = groups.flatMap((group) => group.items.flatMap((item) => item.views));
     const blobs = new Map(groups.flatMap((group) => group.items.flatMap((item) => [...item.blobs])));
-    const values = columns(groups);
+    const { text, values, name } = appendOf(groups);
     // Nothing beside the events: one statement is the transaction.
-    if (views.length === 0 && blobs.size === 0) return connection.query<Answer>(APPEND, values, "append");
+    if (views.length === 0 && blobs.size === 0) return connection.query<Answer>(text, values, name);
     await connection.query("begin");
     try {
       // Whoever decides locks the approval before the run: in the other order the two would wait for each other.
@@ -172,7 +230,7 @@ export class JournalWriter {
       );
       if (blobs.size > 0)
         await connection.query(APPEND_BLOBS, [[...blobs.keys()].map(hexToBytes), [...blobs.values()]]);
-      const answers = await connection.query<Answer>(APPEND, values, "append");
+      const answers = await connection.query<Answer>(text, values, name);
       const accepted = new Set(answers.filter((answer) => answer.accepted).map((answer) => answer.run_id));
       for (const group of groups) {
         if (!accepted.has(group.head.run)) continue;
@@ -197,6 +255,8 @@ export class JournalWriter {
       if (answer?.accepted === true) done.push(group);
       else if (answer?.locked === false) again.push(group);
       else {
+        // The run is new, so whatever is there under its id was created by this append.
+        if (answer?.status) creationOf(group)?.[0].settle.resolve(answer.status);
         const { there, left } = splitAt(group, answer?.stored_head ?? null);
         if (!there) {
           this.#refuse(group, fenced(group.head));
@@ -228,7 +288,7 @@ export class JournalWriter {
     for (const item of group.items) item.settle.reject(error);
     // What was appended after the refused events chains on them, so it can never be right either.
     const orphans = this.#queue.filter((item) => item.head === group.head);
-    this.#queue = this.#queue.filter((item) => item.head !== group.head);
+    this.#setQueue(this.#queue.filter((item) => item.head !== group.head));
     for (const item of orphans) item.settle.reject(error);
   }
 
@@ -266,75 +326,13 @@ export class JournalWriter {
 
   /** Waits for what was appended, then closes. */
   async close(): Promise<void> {
+    this.#closing = true;
+    this.#flushWhenDue();
     while (this.#flushing) await this.#flushing;
     this.#closed = true;
     await this.#connection?.end();
     this.#connection = null;
   }
-}
-
-function columns(groups: Group[]): unknown[] {
-  const heads: unknown[][] = [[], [], [], [], [], [], [], [], [], []];
-  const events: unknown[][] = [[], [], [], [], [], [], []];
-  for (const group of groups) {
-    const first = group.items[0];
-    if (!first) continue;
-    const { status, waits, wakeAt, mailboxTaken } = merged(group);
-    const last = group.items.at(-1)?.rows.at(-1)?.event;
-    [
-      group.head.run,
-      group.head.epoch,
-      first.fromSeq,
-      hexToBytes(first.fromHash),
-      last?.seq ?? first.fromSeq,
-      hexToBytes(last?.hash ?? first.fromHash),
-      status ?? null,
-      waits === undefined ? null : canonicalJson(waits),
-      wakeAt === undefined || wakeAt === null ? null : new Date(wakeAt),
-      mailboxTaken ?? null,
-    ].forEach((cell, i) => heads[i]?.push(cell));
-    for (const item of group.items) {
-      for (const { event, text } of item.rows) {
-        [event.run, event.seq, event.type, event.v, event.at, text, hexToBytes(event.hash)].forEach((cell, i) =>
-          events[i]?.push(cell),
-        );
-      }
-    }
-  }
-  return [...heads, ...events];
-}
-
-/** What several appends of one run ask for together: the latest word counts. */
-function merged(group: Group): AppendOptions {
-  let options: AppendOptions = {};
-  for (const item of group.items) options = { ...options, ...item.options };
-  return options;
-}
-
-/** What of a group is in the journal already, given the head that is there, and what is left of it. */
-function splitAt(
-  group: Group,
-  storedHead: string | null,
-): { readonly there: Group | null; readonly left: Group | null } {
-  const end = group.items.findIndex((item) => item.rows.at(-1)?.event.hash === storedHead) + 1;
-  const part = (items: Item[]): Group | null => (items.length === 0 ? null : { head: group.head, items });
-  return { there: part(group.items.slice(0, end)), left: part(group.items.slice(end)) };
-}
-
-/**
- * The outstanding appends of each run. One batch tells runs apart by their ids, so where a run has been claimed
- * again by the same process, what its other holder appends comes later.
- */
-function grouped(items: readonly Item[]): { readonly groups: Group[]; readonly later: Item[] } {
-  const groups = new Map<string, Group>();
-  const later: Item[] = [];
-  for (const item of items) {
-    const group = groups.get(item.head.run);
-    if (!group) groups.set(item.head.run, { head: item.head, items: [item] });
-    else if (group.head === item.head) group.items.push(item);
-    else later.push(item);
-  }
-  return { groups: [...groups.values()], later };
 }
 
 function delay(ms: number): Promise<void> {

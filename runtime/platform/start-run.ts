@@ -2,7 +2,7 @@ import { decode, encode } from "../engine/codec.ts";
 import { canonicalJson } from "../core/canonical.ts";
 import { randomIds } from "../core/ids.ts";
 import { InvalidInputError, NotFoundError } from "../core/errors.ts";
-import type { Journal } from "../core/journal.ts";
+import type { Journal, NewRun } from "../core/journal.ts";
 import type { Actor } from "../core/people.ts";
 import type { Bus } from "../core/bus.ts";
 import type { SignalboxConfig } from "../config.ts";
@@ -18,13 +18,17 @@ export interface StartOptions {
   readonly deadline?: number | undefined;
 }
 
+export interface StartedRun {
+  readonly run: string;
+  /** False if the key had started it before. */
+  readonly created: boolean;
+}
+
 /**
  * Starts a run, and with it a session.
  *
  * @returns the run's id, and whether it is new.
- * @throws `NotFoundError` if there is no such agent, `InvalidInputError` if the input does not fit its schema or
- *   the key cannot be stored,
- *   `StartKeyUsedError` if the key has started a run with another input.
+ * @throws what {@link newRun} and {@link startedBefore} throw.
  */
 export async function startRun(
   context: {
@@ -33,10 +37,25 @@ export async function startRun(
     readonly config: SignalboxConfig;
   },
   options: StartOptions,
-): Promise<{ readonly run: string; readonly created: boolean }> {
-  const agent = context.config.agents.find((candidate) => candidate.name === options.agent);
+): Promise<StartedRun> {
+  const { journal, bus, config } = context;
+  const asked = newRun(config, options);
+  const created = (await journal.create(asked)) !== null;
+  const run = created ? asked.run : await startedBefore(journal, asked);
+  bus.wake(asked.agent, [run]);
+  return { run, created };
+}
+
+/**
+ * The run that is to be started, with an id of its own.
+ *
+ * @throws `NotFoundError` if there is no such agent, `InvalidInputError` if the input does not fit its schema or
+ *   the key cannot be stored.
+ */
+export function newRun(config: SignalboxConfig, options: StartOptions): NewRun {
+  const agent = config.agents.find((candidate) => candidate.name === options.agent);
   if (!agent) {
-    const names = context.config.agents.map((candidate) => candidate.name).join(", ");
+    const names = config.agents.map((candidate) => candidate.name).join(", ");
     throw new NotFoundError(`There is no agent "${options.agent}". The configuration has: ${names}.`, {
       details: { agent: options.agent },
     });
@@ -58,31 +77,35 @@ export async function startRun(
     );
   }
   const run = randomIds.next();
-  const key = options.key ?? null;
-  const input = encode(parsed ? parsed.data : options.input);
-  const { journal, bus } = context;
-  const created = await journal.create({
+  return {
     run,
     session: run,
     parent: null,
     agent: agent.name,
     version: null,
-    key,
+    key: options.key ?? null,
     startedBy: options.startedBy,
     depth: 0,
-    input,
+    input: encode(parsed ? parsed.data : options.input),
     deadline: options.deadline ?? null,
     timeoutMs: agent.timeoutMs,
-  });
-  const before = created === null && key !== null ? await journal.startedWith(agent.name, key) : null;
-  if (before && canonicalJson(before.input) !== canonicalJson(input)) {
-    throw new StartKeyUsedError(
-      `The key "${String(key)}" has started the session ${before.run} of ${agent.name} with another input. Nothing was started: use another key, or the same input.`,
-      { details: { agent: agent.name, key, session: before.run } },
-    );
-  }
-  bus.wake(agent.name, [before?.run ?? run]);
-  return { run: before?.run ?? run, created: before === null };
+  };
+}
+
+/**
+ * The run that exists where this one could not be created, because of its key.
+ *
+ * @throws `StartKeyUsedError` if the key has started a run with another input.
+ */
+export async function startedBefore(journal: Pick<Journal, "startedWith">, asked: NewRun): Promise<string> {
+  const { agent, key, input } = asked;
+  const before = key === null ? null : await journal.startedWith(agent, key);
+  if (!before) return asked.run;
+  if (canonicalJson(before.input) === canonicalJson(input)) return before.run;
+  throw new StartKeyUsedError(
+    `The key "${String(key)}" has started the session ${before.run} of ${agent} with another input. Nothing was started: use another key, or the same input.`,
+    { details: { agent, key, session: before.run } },
+  );
 }
 
 /**

@@ -22,11 +22,14 @@ import { DatabaseClock } from "../journal/database-clock.ts";
 import { createHousekeeping } from "../journal/housekeeping.ts";
 import { PostgresJournal } from "../journal/journal.ts";
 import { createMessages } from "../journal/messages.ts";
+import { endsOf } from "../journal/run-ends.ts";
 import { createSnapshots } from "../journal/snapshots.ts";
 import { createTurns } from "../journal/turns.ts";
 import { JournalWriter } from "../journal/writer.ts";
 import { readRuleSet } from "../rules/index.ts";
 import { Closers } from "./closers.ts";
+import { OwnRuns } from "./own-runs.ts";
+import { RunEnds } from "./run-ends.ts";
 
 export interface WorkerProcessOptions {
   readonly config: SignalboxConfig;
@@ -56,6 +59,8 @@ const CONNECTIONS = 9;
 export interface RunningWorker extends AsyncDisposable {
   readonly id: string;
   readonly worker: Worker;
+  /** Starts runs in this process. */
+  readonly runs: OwnRuns;
   close(): Promise<void>;
 }
 
@@ -116,7 +121,12 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
       log.warn({ err: error }, "A message was not sent; it will be sent again.");
     },
   });
-  const worker = new Worker({
+  const ends = new RunEnds({ endsOf: (runs) => endsOf(database, runs), isHere: (run) => worker.has(run) });
+  closers.add(() => {
+    ends.close();
+    return Promise.resolve();
+  });
+  const worker: Worker = new Worker({
     journal,
     judge,
     mailer,
@@ -129,6 +139,9 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
     snapshots: createSnapshots(database),
     agents,
     take: options.take ?? "all",
+    onEnded: (run, last) => {
+      ends.ended(run, last);
+    },
     ...(options.onSuspects ? { onSuspects: options.onSuspects } : {}),
     clock,
     worker: id,
@@ -148,7 +161,8 @@ async function start(options: WorkerProcessOptions, closers: Closers): Promise<R
   closers.add(() => worker.stop(options.drainMs ?? 10_000));
   await worker.start();
   const close = (): Promise<void> => closers.close();
-  return { id, worker, close, [Symbol.asyncDispose]: close };
+  const runs = new OwnRuns({ config, journal, bus, worker, ends });
+  return { id, worker, runs, close, [Symbol.asyncDispose]: close };
 }
 
 /** Every worker of a project has the same rules: the first that is started checks them for the others. */

@@ -10,6 +10,7 @@ import {
 import type {
   Appended,
   AppendOptions,
+  BegunClaim,
   Claim,
   ClaimAny,
   Journal,
@@ -94,38 +95,46 @@ export class MemoryJournal implements Journal {
     return Promise.resolve(null);
   }
 
+  begin(run: NewRun): BegunClaim {
+    void this.create(run);
+    const claim = this.#claimed(run.run);
+    const { events } = this.#run(run.run);
+    return { ...claim, events: [...events], emptyUpTo: 0, recorded: Promise.resolve() };
+  }
+
   startedWith(): Promise<null> {
     return Promise.resolve(null);
   }
 
   claim(runs: readonly string[]): Promise<Claim[]> {
-    const claims = runs.map((id): Claim => {
-      const run = this.#run(id);
-      run.status = "running";
-      run.epoch++;
-      const last = run.events.at(-1);
-      const head = {
-        run: id,
-        session: run.run.session,
-        agent: run.run.agent,
-        epoch: run.epoch,
-        seq: run.events.length,
-        hash: last?.hash ?? GENESIS,
-      };
-      const claimedAt = { epochMs: Date.now() + this.aheadMs, monotonicMs: performance.now() };
-      const { startedBy, depth, parent } = run.run;
-      return {
-        head,
-        version: run.run.version ?? "",
-        startedBy,
-        depth,
-        parent,
-        deadlineMs: Infinity,
-        claimedAt,
-        soloCrashes: 0,
-      };
-    });
-    return Promise.resolve(claims);
+    return Promise.resolve(runs.map((id) => this.#claimed(id)));
+  }
+
+  #claimed(id: string): Claim {
+    const run = this.#run(id);
+    run.status = "running";
+    run.epoch++;
+    const last = run.events.at(-1);
+    const head = {
+      run: id,
+      session: run.run.session,
+      agent: run.run.agent,
+      epoch: run.epoch,
+      seq: run.events.length,
+      hash: last?.hash ?? GENESIS,
+    };
+    const claimedAt = { epochMs: Date.now() + this.aheadMs, monotonicMs: performance.now() };
+    const { startedBy, depth, parent } = run.run;
+    return {
+      head,
+      version: run.run.version ?? "",
+      startedBy,
+      depth,
+      parent,
+      deadlineMs: Infinity,
+      claimedAt,
+      soloCrashes: 0,
+    };
   }
 
   claimAny({ limit }: ClaimAny): Promise<Claim[]> {

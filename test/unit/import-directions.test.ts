@@ -38,6 +38,8 @@ const forbidden: readonly Case[] = [
   { rule: "declarations-are-for-types", from: "runtime/engine/declares.ts", imports: "../../agents/define-agent.ts" },
   { rule: "composition-is-the-top", from: "runtime/engine/assembles.ts", imports: "../platform/target.ts" },
   { rule: "surface-is-thin", from: "runtime/surface.ts", imports: "./engine/target.ts" },
+  { rule: "composition-is-the-top", from: "runtime/surfaces.ts", imports: "./platform/target.ts" },
+  { rule: "embedded-loads-late", from: "runtime/embedded.ts", imports: "./platform/target.ts" },
   { rule: "declarations-are-thin", from: "agents/heavy.ts", imports: "../runtime/engine/target.ts" },
   { rule: "declarations-load-no-langchain", from: "agents/loads.ts", imports: "@langchain/langgraph" },
   { rule: "teams-are-users", from: "agents/claims/reaches-in.ts", imports: "../../runtime/core/target.ts" },

@@ -43,6 +43,7 @@ function dying(cut: (events: readonly NewEvent[]) => boolean): Journal {
       return { events: [], durable };
     },
     create: (run, claimFor) => journal.create(run, claimFor),
+    begin: (run, claimFor, options) => journal.begin(run, claimFor, options),
     startedWith: (agent, key) => journal.startedWith(agent, key),
     claim: async (runs, claimant) => {
       dead = false;
