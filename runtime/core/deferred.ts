@@ -14,3 +14,35 @@ export function deferred<T>(): Deferred<T> {
   });
   return { promise, resolve, reject };
 }
+
+/** The same, where hardly anybody asks for the promise: it is made for who does. */
+export class LazyDeferred<T> {
+  #settled: { readonly value: T } | { readonly error: unknown } | null = null;
+  #deferred: Deferred<T> | null = null;
+
+  get promise(): Promise<T> {
+    if (!this.#deferred) {
+      this.#deferred = deferred();
+      // Whoever asked for it may stop waiting.
+      this.#deferred.promise.catch(() => undefined);
+      this.#tell();
+    }
+    return this.#deferred.promise;
+  }
+
+  resolve(value: T): void {
+    this.#settled ??= { value };
+    this.#tell();
+  }
+
+  reject(error: unknown): void {
+    this.#settled ??= { error };
+    this.#tell();
+  }
+
+  #tell(): void {
+    if (!this.#settled || !this.#deferred) return;
+    if ("error" in this.#settled) this.#deferred.reject(this.#settled.error);
+    else this.#deferred.resolve(this.#settled.value);
+  }
+}

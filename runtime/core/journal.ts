@@ -98,6 +98,8 @@ export interface AppendOptions {
    * with the next append that does not linger, of this run or another.
    */
   readonly linger?: boolean;
+  /** Told if they are refused, also where nobody waits: see {@link Appended.durable}. */
+  readonly onRefused?: (error: unknown) => void;
   /** Rows beside the events; a function where they need the places that the events are given. */
   readonly views?: readonly ViewWrite[] | ((events: readonly JournalEvent[]) => readonly ViewWrite[]);
 }

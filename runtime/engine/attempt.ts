@@ -70,7 +70,13 @@ export class Attempt {
   #abortedBy: { readonly error: unknown } | null = null;
   #stop: Stop | null = null;
   #over = false;
-  #lastAppend: Promise<unknown> = Promise.resolve();
+  #lastAppend: Appended | null = null;
+  readonly #appending: AppendOptions = {
+    linger: true,
+    onRefused: (error) => {
+      this.abort(error);
+    },
+  };
   #ended: RunEnd | null = null;
   #input: { readonly value: unknown } | null = null;
 
@@ -169,7 +175,7 @@ export class Attempt {
 
   /** Whoever waits until it is on disk says `linger: false`. */
   append(events: readonly NewEvent[], options: AppendOptions = {}): Appended {
-    const appended = this.#services.journal.append(this.head, events, { linger: true, ...options });
+    const appended = this.#services.journal.append(this.head, events, { ...this.#appending, ...options });
     for (const event of appended.events) {
       this.#open?.follow(event, this.now());
       // What is sent from here on is about what has just come.
@@ -178,9 +184,7 @@ export class Attempt {
       }
       this.#snapshots.follow(event);
     }
-    this.#lastAppend = appended.durable.catch((error: unknown) => {
-      this.abort(error);
-    });
+    this.#lastAppend = appended;
     return appended;
   }
 
@@ -340,7 +344,7 @@ export class Attempt {
   async #assertGoing(): Promise<void> {
     if (this.#abortedBy === null) return;
     // A result that came after the abort is still worth having, if the lease holds: let it be written first.
-    await this.#lastAppend;
+    await this.#lastAppend?.durable.catch(() => undefined);
     throw this.#abortedBy.error;
   }
 

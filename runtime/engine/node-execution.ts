@@ -164,12 +164,17 @@ export class NodeExecution {
    * handed over first.
    */
   record<T>(events: readonly NewEvent[], ended: T, options?: AppendOptions): Handed<T> {
-    const { durable } = this.attempt.append(events, options);
+    const appended = this.attempt.append(events, options);
     const handed = deferred<T>();
     void this.#delivery.deliver(() => {
       handed.resolve(ended);
     });
-    return { turn: handed.promise, durable };
+    return {
+      turn: handed.promise,
+      get durable() {
+        return appended.durable;
+      },
+    };
   }
 
   /** The call waits for somebody or something else. Never resolves: the run parks and comes back later. */

@@ -1,4 +1,4 @@
-import { deferred } from "../core/deferred.ts";
+import { LazyDeferred } from "../core/deferred.ts";
 import type { Proposal } from "../core/events.ts";
 import type { Delivery } from "./delivery.ts";
 import type { BegunNode, RecordedCalls } from "./frontier.ts";
@@ -33,7 +33,7 @@ export class NodeReplay {
   /** The calls that have to wait now because the body has not asked again for all that is recorded. */
   readonly #early = new Set<Proposal>();
   readonly #stall: StallWatch;
-  readonly #replayed = deferred<undefined>();
+  readonly #replayed = new LazyDeferred<undefined>();
   #isReplayed = false;
   #stopped = false;
 

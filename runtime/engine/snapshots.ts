@@ -12,6 +12,9 @@ import { readSnapshot, snapshotText, type GraphPoint } from "./snapshot-text.ts"
 /** How much of a snapshot one superstep pays for: what writes it all down again must stay cheap beside what was done since. */
 const BYTES_A_SUPERSTEP = 1_024;
 
+/** How many events may wait to be taken into account. */
+const MOST_BEHIND = 32;
+
 /** What an attempt starts from. */
 export interface Opened {
   readonly record: RunRecord;
@@ -112,7 +115,9 @@ export class SnapshotTaker {
   readonly #first: JournalEvent;
   readonly #shape: string | null;
   /** The record since the last boundary: what a snapshot that is taken now has to hold of it. */
-  readonly #tail: RunRecord;
+  readonly #caughtUp: RunRecord;
+  /** What it has not taken into account yet: most runs end before anybody asks. */
+  #behind: JournalEvent[] = [];
   /** The superstep of the newest snapshot, or at which one was tried. */
   #lastStep: number;
   #mayTake = false;
@@ -130,7 +135,7 @@ export class SnapshotTaker {
   ) {
     this.#services = services;
     this.#first = from.first;
-    this.#tail = from.tail;
+    this.#caughtUp = from.tail;
     this.#shape = from.shape;
     const { snapshot } = from.tail;
     this.#lastStep = snapshot === null ? -1 : from.stored ? snapshot.step : -Infinity;
@@ -153,7 +158,18 @@ export class SnapshotTaker {
 
   /** Takes one more event into account. */
   follow(event: JournalEvent): void {
-    this.#mayTake = follow(this.#tail, event);
+    this.#behind.push(event);
+    if (this.#behind.length >= MOST_BEHIND) this.#catchUp();
+  }
+
+  #catchUp(): void {
+    for (const event of this.#behind) this.#mayTake = follow(this.#caughtUp, event);
+    this.#behind = [];
+  }
+
+  get #tail(): RunRecord {
+    this.#catchUp();
+    return this.#caughtUp;
   }
 
   /**
@@ -162,7 +178,7 @@ export class SnapshotTaker {
    * @param append records the event that names it, and gives its place once that is durable
    */
   offer(point: GraphPoint, append: (event: NewEvent) => Promise<number>): void {
-    if (!this.#mayTake || !this.#isDue(point.step) || this.#shape === null) return;
+    if (this.#shape === null || !this.#isDue(point.step) || !this.#mayTakeNow()) return;
     this.#lastStep = point.step;
     const { run, hash: first } = this.#first;
     let text: string;
@@ -188,7 +204,13 @@ export class SnapshotTaker {
   }
 
   #isDue(step: number): boolean {
-    const bytes = this.#tail.snapshot?.bytes ?? 0;
-    return step - this.#lastStep >= Math.max(this.#services.limits.snapshotEvery, bytes / BYTES_A_SUPERSTEP);
+    const supersteps = step - this.#lastStep;
+    if (supersteps < this.#services.limits.snapshotEvery) return false;
+    return supersteps >= (this.#tail.snapshot?.bytes ?? 0) / BYTES_A_SUPERSTEP;
+  }
+
+  #mayTakeNow(): boolean {
+    this.#catchUp();
+    return this.#mayTake;
   }
 }

@@ -7,19 +7,22 @@ import {
 } from "@langchain/langgraph";
 import { scopeOf } from "./graph-scope.ts";
 
-/** For so long supersteps may follow each other without letting anything else happen. */
+/** So many supersteps, and for so long, may follow each other without letting anything else happen. */
+const LONGEST_TURN = 16;
 const LONGEST_TURN_MS = 5;
 const DONE = Promise.resolve();
 
-/** When supersteps last let a turn of the event loop pass (monotonic). */
+/** When supersteps last let a turn of the event loop pass (monotonic), and how many there were since. */
 let turnMs = 0;
+let sinceTurn = 0;
 
 /**
  * Supersteps that call nothing (all of a fast-forward, for one) take no turn of the event loop by themselves: without
  * this, a thousand of them would keep leases from being renewed, and other runs waiting.
  */
 export function breathe(): Promise<void> {
-  if (performance.now() - turnMs <= LONGEST_TURN_MS) return DONE;
+  if (++sinceTurn < LONGEST_TURN && performance.now() - turnMs <= LONGEST_TURN_MS) return DONE;
+  sinceTurn = 0;
   return new Promise((resolve) => {
     setImmediate(() => {
       turnMs = performance.now();

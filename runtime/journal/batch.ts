@@ -1,4 +1,5 @@
 import { canonicalJson } from "../core/canonical.ts";
+import type { LazyDeferred } from "../core/deferred.ts";
 import type { JournalEvent, RunStatus } from "../core/events.ts";
 import type { AppendOptions, NewRun, RunHead, ViewWrite } from "../core/journal.ts";
 import { hexToBytes } from "./payload.ts";
@@ -32,7 +33,7 @@ export interface Item {
   readonly blobs: ReadonlyMap<string, string>;
   readonly options: AppendOptions;
   readonly views: readonly ViewWrite[];
-  readonly settle: { resolve: (status: RunStatus) => void; reject: (error: unknown) => void };
+  readonly settle: LazyDeferred<RunStatus>;
 }
 
 /** All outstanding appends of one run: they become one compare-and-set. */

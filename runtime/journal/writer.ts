@@ -1,6 +1,7 @@
 import type { Clock } from "../core/clock.ts";
 import { EVENT_VERSION, type JournalEvent, type NewEvent, type RunStatus } from "../core/events.ts";
 import type { Appended, AppendOptions, RunHead } from "../core/journal.ts";
+import { LazyDeferred } from "../core/deferred.ts";
 import { eventHash, payloadHash } from "../core/chain.ts";
 import { appendOf, creationOf, grouped, splitAt, type Creation, type Group, type Item, type Row } from "./batch.ts";
 import { IDLE_IN_TRANSACTION_MS, openConnection, type Connection } from "./database.ts";
@@ -91,7 +92,19 @@ export class JournalWriter {
 
   #append(head: RunHead, events: readonly NewEvent[], options: AppendOptions, creation: Creation | null): Appended {
     const broken = this.#closed ? new FencedError("The journal's writer is closed.") : this.#broken.get(head);
-    if (broken !== undefined) return { events: [], durable: rejected(broken) };
+    const settle = new LazyDeferred<RunStatus>();
+    const appended = (placed: readonly JournalEvent[]): Appended => ({
+      events: placed,
+      get durable() {
+        return settle.promise;
+      },
+    });
+    if (broken !== undefined) {
+      settle.reject(broken);
+      // Never in the middle of what appends.
+      queueMicrotask(() => options.onRefused?.(broken));
+      return appended([]);
+    }
     const fromSeq = head.seq;
     const fromHash = head.hash;
     // All of it first: an event that cannot be written must not leave the head half moved.
@@ -101,16 +114,11 @@ export class JournalWriter {
     const placed = rows.map((row) => row.event);
     const views = typeof options.views === "function" ? options.views(placed) : (options.views ?? []);
     const dueMs = options.linger === true ? this.#options.clock.monotonicMs() + LINGER_MS : 0;
-    const durable = new Promise<RunStatus>((resolve, reject) => {
-      const settle = { resolve, reject };
-      const item = { head, fromSeq, fromHash, creation, dueMs, rows, blobs, options, views, settle };
-      this.#queue.push(item);
-      this.#count(item);
-    });
-    // Whoever waits sees the error; an append that nobody waits for reports it through the next one.
-    durable.catch(() => undefined);
+    const item = { head, fromSeq, fromHash, creation, dueMs, rows, blobs, options, views, settle };
+    this.#queue.push(item);
+    this.#count(item);
     this.#flushWhenDue();
-    return { events: placed, durable };
+    return appended(placed);
   }
 
   /** Gives an event its place: the head moves now, so the next append chains on this one. */
@@ -285,11 +293,11 @@ export class JournalWriter {
 
   #refuse(group: Group, error: unknown): void {
     this.#broken.set(group.head, error);
-    for (const item of group.items) item.settle.reject(error);
+    for (const item of group.items) reject(item, error);
     // What was appended after the refused events chains on them, so it can never be right either.
     const orphans = this.#queue.filter((item) => item.head === group.head);
     this.#setQueue(this.#queue.filter((item) => item.head !== group.head));
-    for (const item of orphans) item.settle.reject(error);
+    for (const item of orphans) reject(item, error);
   }
 
   /**
@@ -346,8 +354,7 @@ function fenced(head: RunHead): FencedError {
   );
 }
 
-function rejected(error: unknown): Promise<never> {
-  const promise = Promise.reject(error instanceof Error ? error : new Error(String(error)));
-  promise.catch(() => undefined);
-  return promise;
+function reject({ settle, options }: Item, error: unknown): void {
+  settle.reject(error);
+  options.onRefused?.(error);
 }

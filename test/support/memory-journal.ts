@@ -56,7 +56,9 @@ export class MemoryJournal implements Journal {
     const fits = run.epoch === head.epoch && run.status === "running" && last?.hash === head.hash;
     if (this.#broken.has(head) || !fits || this.cut(events, run)) {
       this.#broken.add(head);
-      return { events: [], durable: refused() };
+      const durable = refused();
+      durable.catch((error: unknown) => options.onRefused?.(error));
+      return { events: [], durable };
     }
     const placed = events.map((event) => place(head, event));
     run.events.push(...placed);
