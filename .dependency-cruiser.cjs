@@ -48,10 +48,10 @@ module.exports = {
     },
     {
       name: "core-is-pure",
-      comment: "Core holds formats and ports: it imports itself, zod, canonicalize and node:crypto.",
+      comment: "Core holds formats and ports: it imports itself, zod and node:crypto.",
       severity: "error",
       from: { path: "^runtime/core/" },
-      to: { pathNot: ["^runtime/core/", npm("zod|canonicalize"), "^(node:)?crypto$"] },
+      to: { pathNot: ["^runtime/core/", npm("zod"), "^(node:)?crypto$"] },
     },
     {
       name: "parts-meet-in-core",

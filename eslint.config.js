@@ -16,7 +16,7 @@ const UNRECORDED = {
 };
 
 export default defineConfig(
-  globalIgnores(["dist/", "dist.*/", "coverage/", ".signalbox/", "test/first-agent/"]),
+  globalIgnores(["**/dist/", "dist.*/", "coverage/", ".signalbox/", "test/first-agent/"]),
   {
     files: ["**/*.ts", "**/*.tsx"],
     extends: [tseslint.configs.strictTypeChecked],
