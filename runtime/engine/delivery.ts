@@ -3,30 +3,37 @@
  * that code which awaits several things at once takes the same course each time.
  */
 export class Delivery {
-  #last: Promise<void> = Promise.resolve();
+  /** What is to be handed over, and turns that are only to pass. */
+  readonly #queue: { readonly hand: () => void; readonly always: boolean }[] = [];
   #stopped = false;
 
-  /** Resolves when this has been handed over, or passed over because the delivery has stopped. */
-  deliver(hand: () => void): Promise<void> {
-    this.#last = this.#last.then(
-      () =>
-        new Promise<void>((resolve) => {
-          setImmediate(() => {
-            if (!this.#stopped) hand();
-            resolve();
-          });
-        }),
-    );
-    return this.#last;
+  deliver(hand: () => void): void {
+    this.#add(hand, false);
   }
 
-  /** Lets so many turns pass. */
+  /** Lets so many turns pass. Resolves also when the delivery has stopped. */
   async turns(count: number): Promise<void> {
-    for (let i = 0; i < count; i++) await this.deliver(() => undefined);
+    for (let i = 0; i < count; i++)
+      await new Promise<void>((resolve) => {
+        this.#add(resolve, true);
+      });
   }
 
   /** The code is given nothing more. */
   stop(): void {
     this.#stopped = true;
   }
+
+  #add(hand: () => void, always: boolean): void {
+    this.#queue.push({ hand, always });
+    if (this.#queue.length === 1) setImmediate(this.#next);
+  }
+
+  readonly #next = (): void => {
+    const [first] = this.#queue;
+    if (first && (first.always || !this.#stopped)) first.hand();
+    // Until here it counts as there: what is added meanwhile gets a turn of its own.
+    this.#queue.shift();
+    if (this.#queue.length > 0) setImmediate(this.#next);
+  };
 }

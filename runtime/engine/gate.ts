@@ -96,7 +96,7 @@ function goOn(
   call: Call,
   proposal: Proposal,
   recorded: EffectRecord | undefined,
-): Promise<Passed> {
+): Passed | Promise<Passed> {
   switch (recorded?.status) {
     case undefined:
       if (call.kind === "timer") return sleep(execution, call, proposal, undefined);
@@ -120,7 +120,7 @@ function goOn(
   }
 }
 
-async function propose(execution: NodeExecution, call: Call, proposal: Proposal): Promise<Passed> {
+function propose(execution: NodeExecution, call: Call, proposal: Proposal): Passed | Promise<Passed> {
   const verdict = call.judged ? judgeNew(execution.attempt, call) : null;
   if (verdict && verdict.decision !== "allow") {
     if (verdict.decision === "require_approval" && verdict.approval)

@@ -88,7 +88,9 @@ export function runBody(body: Runnable, input: unknown, config: RunnableConfig):
   const given = { ...config, metadata: { ...config.metadata } };
   return AsyncLocalStorageProviderSingleton.runWithConfig<Promise<unknown>>(given, async () => {
     const returned = await body.func(input, given);
-    return body.recurse && Runnable.isRunnable(returned) ? ((await returned.invoke(input, given)) as unknown) : returned;
+    return body.recurse && Runnable.isRunnable(returned)
+      ? ((await returned.invoke(input, given)) as unknown)
+      : returned;
   });
 }
 
@@ -100,7 +102,12 @@ export function runBody(body: Runnable, input: unknown, config: RunnableConfig):
  */
 export async function runGraph(scope: GraphScope, input: unknown, options: StreamOptions): Promise<unknown> {
   const { compiled } = scope.graph;
-  const values = { ...options, outputKeys: compiled.outputChannels, streamMode: "values", encoding: undefined } as const;
+  const values = {
+    ...options,
+    outputKeys: compiled.outputChannels,
+    streamMode: "values",
+    encoding: undefined,
+  } as const;
   let latest: unknown;
   for await (const state of compiled._streamIterator(input, values)) if (!isInterrupted(state)) latest = state;
   return scope.lastState ?? latest;
@@ -124,7 +131,8 @@ export class LeanSequence extends Runnable {
     this.#whole = whole;
     this.#bound = bound;
     this.#writers = writers.map((writer, i) => {
-      if (!isPlainWriter(writer)) return { kind: i === COMMANDS && writer.name === BRANCH ? "commands" : "other", writer };
+      if (!isPlainWriter(writer))
+        return { kind: i === COMMANDS && writer.name === BRANCH ? "commands" : "other", writer };
       return { kind: writer.writes.some(({ mapper }) => mapper) ? "mapped" : "plain", writer };
     });
   }
@@ -231,7 +239,7 @@ async function writeMapped(writer: Writer, input: unknown, config: RunnableConfi
   const writes: [string, unknown][] = [];
   for (const entry of writer.writes) {
     const given = givenTo(entry, input);
-    const mapped = entry.mapper ? ((await entry.mapper.func(given, config))) : given;
+    const mapped = entry.mapper ? await entry.mapper.func(given, config) : given;
     if ("channel" in entry) add(writes, entry, mapped);
     else writes.push(...((mapped ?? []) as [string, unknown][]));
   }

@@ -105,7 +105,8 @@ function runAlone(loop: Loop, runner: Runner): void {
   runner.tick = async (options) => {
     const [task, ...others] = Object.values(loop.tasks);
     const proc = task?.proc;
-    if (others.length > 0 || !task || !(proc instanceof LeanSequence) || !isPlain(task, loop, options)) return tick(options);
+    if (others.length > 0 || !task || !(proc instanceof LeanSequence) || !isPlain(task, loop, options))
+      return tick(options);
     const error = await run(task, proc);
     runner._commit(task, error);
     if (error !== undefined) throw error;

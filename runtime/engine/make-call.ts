@@ -364,7 +364,11 @@ async function perform(execution: NodeExecution, call: Call, id: string, turn: H
 
 async function made(execution: NodeExecution, call: Call, id: string, elapsed: () => number): Promise<Performed> {
   try {
-    const value = await withinTime(execution.calls, { action: call.action, timeoutMs: call.timeoutMs, effectId: id }, call.perform);
+    const value = await withinTime(
+      execution.calls,
+      { action: call.action, timeoutMs: call.timeoutMs, effectId: id },
+      call.perform,
+    );
     return { outcome: { ok: true, value: encode(value) }, ms: elapsed() };
   } catch (thrown) {
     const unknown = execution.attempt.over || (execution.cut && !isRepeatable(call.class));

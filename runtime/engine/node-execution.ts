@@ -166,7 +166,7 @@ export class NodeExecution {
   record<T>(events: readonly NewEvent[], ended: T, options?: AppendOptions): Handed<T> {
     const appended = this.attempt.append(events, options);
     const handed = deferred<T>();
-    void this.#delivery.deliver(() => {
+    this.#delivery.deliver(() => {
       handed.resolve(ended);
     });
     return {

@@ -79,7 +79,7 @@ export class NodeReplay {
 
   /** The recorded end of a call: resolves in its turn. */
   claim(proposal: Proposal): Promise<void> {
-    if (this.#kept.has(proposal.effect)) return this.#delivery.deliver(() => undefined);
+    if (this.#kept.has(proposal.effect)) return this.#delivery.turns(1);
     return new Promise<void>((resolve) => {
       this.#claims.set(proposal.effect, () => {
         this.#early.delete(proposal);
@@ -116,10 +116,10 @@ export class NodeReplay {
       if (!claim) break;
       this.#ends.shift();
       this.#claims.delete(next);
-      void this.#delivery.deliver(claim);
+      this.#delivery.deliver(claim);
     }
     if (!this.behind) {
-      void this.#delivery.deliver(() => {
+      this.#delivery.deliver(() => {
         this.#replay();
       });
     }
