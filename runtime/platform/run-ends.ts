@@ -79,7 +79,7 @@ export class RunEnds {
   close(): void {
     this.#closed = true;
     if (this.#timer) clearTimeout(this.#timer);
-    for (const [run, { reject }] of this.#waiting) reject(stopping(run));
+    for (const [run, end] of this.#waiting) end.reject(stopping(run));
     this.#waiting.clear();
   }
 }
