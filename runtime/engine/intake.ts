@@ -28,6 +28,8 @@ export class Intake {
   readonly #taking = new Set<Promise<void>>();
   /** More runs are ready than there were slots for: whoever frees a slot looks for them. */
   #backlog = false;
+  /** Claims for all free slots, the last ones that were asked for. */
+  #filling: Promise<void> = Promise.resolve();
 
   /** @param stopping aborted once nothing more is to be taken */
   constructor(options: WorkerOptions, runs: RunsUnderWay, stopping: AbortSignal, work: Work) {
@@ -91,9 +93,14 @@ export class Intake {
    *
    * @returns when it is on disk; null where there is no slot for it, or it has to be counted first
    */
-  beginAtOnce(run: NewRun, options?: { readonly linger?: boolean }): Promise<void> | null {
+  async beginAtOnce(
+    run: NewRun,
+    options?: { readonly linger?: boolean },
+  ): Promise<{ readonly recorded: Promise<void> } | null> {
     const { journal, worker, limits } = this.#options;
     if (this.#limits.has(run.agent)) return null;
+    // Whoever looks for what lies ready has all free slots for as long as that takes, and mostly gives them back.
+    if (this.#slots.free === 0) await this.#filling;
     const slot = this.#slotFor(run.agent);
     if (!slot) return null;
     let claim: BegunClaim | undefined;
@@ -103,7 +110,7 @@ export class Intake {
       if (claim) this.#start(claim, slot);
       else this.#free(slot, run.agent);
     }
-    return claim.recorded;
+    return { recorded: claim.recorded };
   }
 
   /** Claims runs for all free slots, and starts on them. @param graceMs how long a ready run is left to others */
@@ -114,7 +121,7 @@ export class Intake {
       const asked = slots.length;
       if (asked === 0) return;
       this.#backlog = false;
-      await this.#tracked(async () => {
+      const filling = this.#tracked(async () => {
         try {
           const room = this.#room();
           const limits = [...this.#limits.values()];
@@ -126,6 +133,8 @@ export class Intake {
           for (const slot of slots) slot.free();
         }
       });
+      this.#filling = filling.catch(() => undefined);
+      await filling;
       // Set meanwhile, where something came while the slots were taken for this.
       if (!this.#thereIsMore()) return;
     }

@@ -13,6 +13,10 @@ export class Slots {
     this.#limit = limit;
   }
 
+  get free(): number {
+    return this.#limit - this.#taken;
+  }
+
   /** A slot that is free now. */
   take(): Slot | undefined {
     if (this.#taken >= this.#limit) return undefined;

@@ -87,7 +87,7 @@ export class Worker {
   }
 
   /** See {@link Intake.beginAtOnce}: of this worker's version of the agent. @throws {@link WorkerStoppingError} */
-  beginAtOnce(run: NewRun, options?: { readonly linger?: boolean }): Promise<void> | null {
+  beginAtOnce(run: NewRun, options?: { readonly linger?: boolean }): ReturnType<Intake["beginAtOnce"]> {
     return this.#intake.beginAtOnce(this.#own(run), options);
   }
 

@@ -31,9 +31,9 @@ export class OwnRuns {
    */
   async start(options: StartOptions): Promise<StartedRun> {
     const asked = newRun(this.#options.config, options);
-    const recorded = this.#beginAtOnce(asked, { linger: false });
-    if (!recorded) return this.#create(asked);
-    await recorded;
+    const begun = await this.#beginAtOnce(asked, { linger: false });
+    if (!begun) return this.#create(asked);
+    await begun.recorded;
     return { run: asked.run, created: true };
   }
 
@@ -48,10 +48,10 @@ export class OwnRuns {
     const asked = newRun(config, options);
     const end = ends.of(asked.run);
     try {
-      const recorded = this.#beginAtOnce(asked);
-      if (recorded) {
+      const begun = await this.#beginAtOnce(asked);
+      if (begun) {
         // Its end comes with it or after it; that it could not be recorded comes alone.
-        return { run: asked.run, end: await Promise.race([end, recorded.then(() => end)]) };
+        return { run: asked.run, end: await Promise.race([end, begun.recorded.then(() => end)]) };
       }
       const { run } = await this.#create(asked);
       if (run === asked.run) return { run, end: await end };
@@ -64,14 +64,18 @@ export class OwnRuns {
   }
 
   /** Only where nothing but this process can have asked for the run. */
-  #beginAtOnce(asked: NewRun, options?: { readonly linger?: boolean }): Promise<void> | null {
+  async #beginAtOnce(
+    asked: NewRun,
+    options?: { readonly linger?: boolean },
+  ): Promise<{ readonly recorded: Promise<void> } | null> {
     if (asked.key !== null) return null;
-    const recorded = this.#options.worker.beginAtOnce(asked, options);
-    return (
-      recorded?.catch((error: unknown) => {
-        throw notRecorded(asked, error);
-      }) ?? null
-    );
+    const begun = await this.#options.worker.beginAtOnce(asked, options);
+    if (!begun) return null;
+    const recorded = begun.recorded.catch((error: unknown) => {
+      throw notRecorded(asked, error);
+    });
+    recorded.catch(() => undefined);
+    return { recorded };
   }
 
   async #create(asked: NewRun): Promise<StartedRun> {

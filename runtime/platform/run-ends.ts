@@ -30,12 +30,15 @@ export class RunEnds {
 
   /** @throws {@link WorkerStoppingError} if the worker stops first */
   of(run: string): Promise<RunEnd> {
-    if (this.#closed) return Promise.reject(stopping(run));
     const waiting = this.#waiting.get(run);
     if (waiting) return waiting.promise;
     const end = deferred<RunEnd>();
     // Whoever waits may have been told otherwise meanwhile, and gone.
     end.promise.catch(() => undefined);
+    if (this.#closed) {
+      end.reject(stopping(run));
+      return end.promise;
+    }
     this.#waiting.set(run, end);
     this.#delayMs = FIRST_LOOK_MS;
     this.#lookLater();
@@ -76,7 +79,7 @@ export class RunEnds {
   close(): void {
     this.#closed = true;
     if (this.#timer) clearTimeout(this.#timer);
-    for (const [run, { reject }] of this.#waiting) reject(stopping(run));
+    for (const [run, end] of this.#waiting) end.reject(stopping(run));
     this.#waiting.clear();
   }
 }

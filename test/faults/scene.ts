@@ -215,6 +215,25 @@ export class Scene {
     return started;
   }
 
+  /** A worker starts runs of this agent as a service does that it is a part of. @returns the ids that they have */
+  runOn(worker: FaultWorker, agent: AgentName, count: number): string[] {
+    const ids = Array.from({ length: count }, () => this.#idOf(this.#started++));
+    for (const id of ids) worker.run(agent, id);
+    return ids;
+  }
+
+  /** Those of such runs that are on record: what is promised of runs is promised of them. */
+  async recorded(agent: AgentName, ids: readonly string[]): Promise<FaultRun[]> {
+    const rows = await this.books.database.query<{ run: string; id: string }>(
+      `select run_id as run, data::json -> 'input' ->> 'id' as id from events
+       where type = 'run_started' and data::json -> 'input' ->> 'id' = any($1)`,
+      [ids],
+    );
+    const found = rows.map((row) => ({ ...row, agent }));
+    this.runs.push(...found);
+    return found;
+  }
+
   /** Starts a run whose call of this action is held at this point, see {@link hold}. */
   async startHeld(
     agent: AgentName,

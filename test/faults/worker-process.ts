@@ -1,7 +1,7 @@
 /**
  * Run as a process of its own, to be killed: a worker of the fault cases. It loads everything, prints `loaded`, and
  * waits for a line of JSON (WorkerOrders) that tells it to start; then it prints `ready`. Each further line sets its
- * clock. SIGTERM drains it, a second SIGTERM ends it at once; it also ends when its standard input does.
+ * clock, or has it run an agent as a service does that it is a part of: what came of that it prints. SIGTERM drains it, a second SIGTERM ends it at once; it also ends when its standard input does.
  */
 import { createInterface } from "node:readline";
 import type { Logger } from "pino";
@@ -23,6 +23,17 @@ export interface WorkerOrders {
   readonly agents: readonly FaultAgent[];
   /** How far this process's clock is off. */
   readonly clockMs: number;
+}
+
+/** A line for a worker that runs. */
+export type WorkerLine =
+  { readonly clockMs: number } | { readonly run: { readonly agent: FaultAgent; readonly id: string } };
+
+/** What a worker prints of a run that it was told to make, once that has ended. */
+export interface Ran {
+  readonly id: string;
+  readonly run: string;
+  readonly end: string;
 }
 
 // Before anything else is loaded, so that nothing keeps the real clock.
@@ -74,7 +85,20 @@ async function main(): Promise<void> {
   });
   console.log("ready");
   for (let line = await lines.next(); !line.done; line = await lines.next()) {
-    offsetMs = (JSON.parse(line.value) as { clockMs: number }).clockMs;
+    const told = JSON.parse(line.value) as WorkerLine;
+    if ("clockMs" in told) {
+      offsetMs = told.clockMs;
+      continue;
+    }
+    const { agent, id } = told.run;
+    const startedBy = { kind: "service", id: "shop" } as const;
+    // One that is not told of its end says nothing: so does one that was killed.
+    void worker.runs.run({ agent, input: { id }, startedBy }).then(
+      ({ run, end }) => {
+        console.log(JSON.stringify({ id, run, end: end.type } satisfies Ran));
+      },
+      () => undefined,
+    );
   }
   // Nobody is there any more who would stop it.
   if (signals.length === 0) process.exit(0);

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { workerEnvironment } from "./bundle.ts";
 import { PostgresProxy } from "./postgres-proxy.ts";
-import type { WorkerOrders } from "./worker-process.ts";
+import type { AgentName } from "./agents.ts";
+import type { Ran, WorkerLine, WorkerOrders } from "./worker-process.ts";
 
 /** A worker process with a proxy of its own in front of Postgres. */
 export class FaultWorker {
@@ -11,6 +12,10 @@ export class FaultWorker {
   /** What it was told, for those who look for one like it. */
   readonly kind: string;
   readonly #child: ChildProcess;
+  /** The runs that it was told to make and has said to have ended. */
+  readonly ran: Ran[] = [];
+  /** Resolves once it has said everything that it will ever say. */
+  silent: Promise<void> = Promise.resolve();
   /** Its exit code, or the signal that ended it. */
   readonly exited: Promise<number | string>;
   /** Something was done to it for good, that a later seed must not find. */
@@ -71,7 +76,27 @@ export class FaultWorker {
 
   setClock(clockMs: number): void {
     this.#harmed = true;
-    this.#child.stdin?.write(`${JSON.stringify({ clockMs })}\n`);
+    this.#tell({ clockMs });
+  }
+
+  /** It starts a run as a service does that it is a part of. */
+  run(agent: AgentName, id: string): void {
+    this.#tell({ run: { agent, id } });
+  }
+
+  #tell(line: WorkerLine): void {
+    this.#child.stdin?.write(`${JSON.stringify(line)}\n`);
+  }
+
+  /** Takes note of what it says from now on. */
+  listen(lines: AsyncIterator<string>): void {
+    this.silent = this.#listen(lines);
+  }
+
+  async #listen(lines: AsyncIterator<string>): Promise<void> {
+    for (let line = await lines.next(); !line.done; line = await lines.next()) {
+      this.ran.push(JSON.parse(line.value) as Ran);
+    }
   }
 
   #signal(signal: NodeJS.Signals): void {
@@ -125,6 +150,7 @@ export class WorkerPool {
       await worker.end();
       throw new Error(`A worker did not start (${String(end)}): ${spare.lastWords()}`);
     }
+    worker.listen(spare.lines);
     this.#fill();
     return worker;
   }

@@ -1,6 +1,6 @@
 import { FakeListChatModel } from "@langchain/core/utils/testing";
 import { createAgent } from "langchain";
-import { defineAgent, defineConfig, defineTool, type LangchainTool } from "signalbox";
+import { defineAgent, defineConfig, defineTool, startWorker, type LangchainTool } from "signalbox";
 import { Annotation, END, MessagesAnnotation, START, StateGraph } from "@langchain/langgraph";
 import { ToolNode, toolsCondition } from "@langchain/langgraph/prebuilt";
 import { expectTypeOf } from "vitest";
@@ -157,3 +157,18 @@ defineConfig({
 });
 // @ts-expect-error a model has a chat function, or is one of LangChain's
 defineConfig({ agents: [reacting], models: { clerk: { say: () => "" } } });
+
+await using worker = await startWorker({ config: defineConfig({ agents: [assessor] }), slots: 4 });
+const result = await worker.run(assessor, { orderId: "A-17" }, { key: "A-17" });
+if (result.status === "finished") expectTypeOf(result.output).toEqualTypeOf<{ amountCents: number }>();
+if (result.status === "failed") expectTypeOf(result.error.message).toEqualTypeOf<string>();
+if (result.status === "cancelled") expectTypeOf(result.reason).toEqualTypeOf<string>();
+const { status, output } = await worker.run(assessor, { orderId: "A-17" });
+if (status === "finished") expectTypeOf(output.amountCents).toEqualTypeOf<number>();
+// @ts-expect-error an assessor is started with an order id
+await worker.run(assessor, { order: 5 });
+// @ts-expect-error the same of a start
+await worker.start(assessor, { order: 5 });
+const byName = await worker.run("assessor", { anything: true });
+expectTypeOf(byName.output).toEqualTypeOf<unknown>();
+expectTypeOf((await worker.start("assessor", {})).run).toEqualTypeOf<string>();

@@ -8,6 +8,7 @@ import { messages } from "./messages.ts";
 import { nats } from "./nats.ts";
 import { postgres } from "./postgres.ts";
 import { quarantine } from "./quarantine.ts";
+import { services } from "./services.ts";
 import { shared } from "./shared.ts";
 import { stopping } from "./stopping.ts";
 import { times } from "./times.ts";
@@ -29,5 +30,6 @@ export const CASES: readonly FaultCase[] = [
   ...disk,
   ...stopping,
   ...quarantine,
+  ...services,
   ...shared,
 ];

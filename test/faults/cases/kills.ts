@@ -136,8 +136,8 @@ export const kills: readonly FaultCase[] = [
       patches: [
         {
           file: "runtime/engine/make-call.ts",
-          find: 'await written(turn, attempt.append([{ type: "effect_intended", data }], { views }));',
-          replace: 'attempt.append([{ type: "effect_intended", data }], { views });',
+          find: 'await written(turn, attempt.append([{ type: "effect_intended", data }], { views, linger: false }));',
+          replace: 'attempt.append([{ type: "effect_intended", data }], { views, linger: false });',
         },
       ],
     },

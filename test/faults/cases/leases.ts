@@ -48,20 +48,20 @@ export const leases: readonly FaultCase[] = [
           find: `    and l.epoch = b.epoch and l.head_seq = b.from_seq and l.head_hash = b.from_hash
     and r.status = 'running'
   returning r.run_id, r.status
-), added as (`,
+), accepted as (`,
           replace: `  returning r.run_id, r.status
-), added as (`,
+), accepted as (`,
         },
         {
           file: "runtime/journal/sql.ts",
-          find: `  join moved using (run_id)
+          find: `  join accepted using (run_id)
 )
-select b.run_id, m.run_id is not null as accepted`,
-          replace: `  join moved using (run_id)
+select b.run_id, a.run_id is not null as accepted`,
+          replace: `  join accepted using (run_id)
   on conflict (run_id, seq) do update set type = excluded.type, v = excluded.v, at = excluded.at, data = excluded.data,
     hash = excluded.hash
 )
-select b.run_id, m.run_id is not null as accepted`,
+select b.run_id, a.run_id is not null as accepted`,
         },
       ],
     },

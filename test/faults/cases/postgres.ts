@@ -30,7 +30,7 @@ const HEAD_COMPARED: Guard = {
   patches: [
     {
       file: "runtime/journal/sql.ts",
-      find: "case when m.run_id is null and l.epoch = b.epoch then encode(l.head_hash, 'hex') end as stored_head",
+      find: "case when a.run_id is null and l.epoch = b.epoch then encode(l.head_hash, 'hex') end as stored_head",
       replace: "null as stored_head",
     },
   ],
