@@ -5,7 +5,8 @@ import { TableWriter } from "./table-writer.ts";
 const AT_THE_END = Infinity;
 
 /** The tables that a history fills, each with the columns that it says something of. In the order of their references. */
-export function openTables(sql: Sql) {
+export function openTables(connection: Sql) {
+  const sql = oneByOne(connection);
   return {
     runs: new TableWriter(sql, "runs", {
       ...{ run_id: "uuid", session_id: "uuid", parent_id: "uuid", agent: "text", agent_version: "text" },
@@ -80,3 +81,15 @@ export function openTables(sql: Sql) {
 }
 
 export type Tables = ReturnType<typeof openTables>;
+
+/** A connection takes one statement at a time. */
+function oneByOne(connection: Sql): Sql {
+  let under: Promise<unknown> = Promise.resolve();
+  return {
+    query(text, values, name) {
+      const asked = under.then(() => connection.query<never>(text, values, name));
+      under = asked.catch(() => undefined);
+      return asked;
+    },
+  };
+}
