@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import canonicalize from "canonicalize";
 import { SignalboxError } from "./errors.ts";
 import { isPlainObject, type JsonValue } from "./json.ts";
@@ -62,5 +62,5 @@ function refuse(path: string, what: string): NotCanonicalError {
 
 /** SHA-256 as lower-case hex. Text is hashed as UTF-8. */
 export function sha256(data: string | Uint8Array): string {
-  return createHash("sha256").update(data).digest("hex");
+  return hash("sha256", data);
 }
