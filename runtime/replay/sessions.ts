@@ -3,7 +3,7 @@ import { causalOrder } from "../core/causal-order.ts";
 import type { SessionDelta } from "../core/console-services.ts";
 import type { Database } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
-import type { Cursor, JournalEvent, RunStatus, Wait } from "../core/events.ts";
+import { RUN_STATUSES, type Cursor, type JournalEvent, type RunStatus, type Wait } from "../core/events.ts";
 import type { Actor } from "../core/people.ts";
 import type {
   RunSummary,
@@ -13,6 +13,7 @@ import type {
   SessionView,
   sessionsQuery,
 } from "../core/protocol.ts";
+import { parseTimeCursor, timeCursor } from "../core/time-cursor.ts";
 import { RunProjection } from "./run-projection.ts";
 
 /** Reads events: the journal, without its power to write. */
@@ -55,21 +56,37 @@ export async function listSessions(
   { database }: SessionsContext,
   query: z.output<typeof sessionsQuery>,
 ): Promise<SessionsPage> {
-  const [afterAt, afterRun] = parseAfter(query.after);
-  const roots = await database.query<RootRow>(
-    `select ${ROOT_COLUMNS} from runs
-     where parent_id is null
-       and ($1::text is null or status = $1) and ($2::text is null or agent = $2)
-       and ($3::bigint is null or (started_at, run_id) < ($3, $4::uuid))
-     order by started_at desc, run_id desc limit $5`,
-    [query.status ?? null, query.agent ?? null, afterAt, afterRun, query.limit + 1],
-  );
+  const roots = await database.query<RootRow>(...pageOfRoots(query, query.limit + 1));
   const page = roots.slice(0, query.limit);
   const last = roots.length > query.limit ? page.at(-1) : undefined;
   return {
     sessions: await summarise(database, page),
-    next: last ? `${String(last.started_at)}.${last.run_id}` : null,
+    next: last ? timeCursor({ at: last.started_at, id: last.run_id }) : null,
   };
+}
+
+/**
+ * Each filter has an index that begins with it and is in the order of the list. Where an agent's sessions of any status
+ * are wanted, each status is looked at for itself. A condition that a query does not have is not in the statement:
+ * Postgres must not have to guess whether a parameter will be null.
+ */
+function pageOfRoots(query: z.output<typeof sessionsQuery>, limit: number): [string, unknown[]] {
+  const { agent, status } = query;
+  const values: unknown[] = [limit];
+  const param = (value: unknown): string => `$${String(values.push(value))}`;
+  const after = parseTimeCursor(query.after);
+  const older = after ? ` and (started_at, run_id) < (${param(after.at)}::bigint, ${param(after.id)}::uuid)` : "";
+  const order = "order by started_at desc, run_id desc limit $1";
+  const from = `select ${ROOT_COLUMNS} from runs where parent_id is null`;
+  if (agent === undefined) {
+    const only = status === undefined ? "" : ` and status = ${param(status)}`;
+    return [`${from}${only}${older} ${order}`, values];
+  }
+  return [
+    `select r.* from unnest(${param(status === undefined ? RUN_STATUSES : [status])}::text[]) as s(wanted)
+     cross join lateral (${from} and agent = ${param(agent)} and status = s.wanted${older} ${order}) r ${order}`,
+    values,
+  ];
 }
 
 export async function sessionSummaries(
@@ -207,9 +224,4 @@ function toRunSummary(row: RunRow): RunSummary {
     events: row.head_seq,
     waits: JSON.parse(row.waits) as Wait[],
   };
-}
-
-function parseAfter(after: string | undefined): [number | null, string | null] {
-  const match = /^(\d{1,16})\.([0-9a-f-]{36})$/.exec(after ?? "");
-  return match ? [Number(match[1]), match[2] ?? null] : [null, null];
 }

@@ -62,5 +62,7 @@ function agent(name: string, rules: URL, pays: boolean) {
 }
 
 export function benchProject(rules: URL): SignalboxConfig {
-  return defineConfig({ agents: [agent(process.env["BENCH_AGENT"] ?? "reads", rules, process.env["BENCH_AGENT"] === "pays")] });
+  return defineConfig({
+    agents: [agent(process.env["BENCH_AGENT"] ?? "reads", rules, process.env["BENCH_AGENT"] === "pays")],
+  });
 }

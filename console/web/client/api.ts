@@ -1,10 +1,13 @@
 import type { JsonValue } from "../../../runtime/core/json.ts";
 import type {
   AgentSummary,
+  ApprovalsPage,
   ApprovalView,
+  DoubtsPage,
   DoubtView,
   ErrorBody,
   Me,
+  QuestionsPage,
   QuestionView,
   SessionState,
   SessionsPage,
@@ -27,6 +30,9 @@ export interface ApiOptions {
   readonly csrfToken: () => string | undefined;
   readonly fetch: typeof fetch;
 }
+
+/** How many pages of what waits are read for one view. */
+const MOST_PAGES = 5;
 
 /** The console's HTTP API. Every method rejects with {@link ApiError} or {@link UnreachableError}. */
 export class Api {
@@ -64,9 +70,8 @@ export class Api {
     return this.#get(`/api/sessions/${encodeURIComponent(session)}/verify`, {}, signal);
   }
 
-  async approvals(status: ApprovalsFilter, signal?: AbortSignal): Promise<readonly ApprovalView[]> {
-    const { approvals } = await this.#get<{ approvals: ApprovalView[] }>("/api/approvals", { status }, signal);
-    return approvals;
+  approvals(status: ApprovalsFilter, signal?: AbortSignal): Promise<readonly ApprovalView[]> {
+    return this.#pages<ApprovalsPage, ApprovalView>("/api/approvals", { status }, (page) => page.approvals, signal);
   }
 
   approval(approval: string, signal?: AbortSignal): Promise<ApprovalView> {
@@ -82,18 +87,16 @@ export class Api {
     return agents;
   }
 
-  async doubts(signal?: AbortSignal): Promise<readonly DoubtView[]> {
-    const { doubts } = await this.#get<{ doubts: DoubtView[] }>("/api/doubts", {}, signal);
-    return doubts;
+  doubts(signal?: AbortSignal): Promise<readonly DoubtView[]> {
+    return this.#pages<DoubtsPage, DoubtView>("/api/doubts", {}, (page) => page.doubts, signal);
   }
 
   resolveDoubt(body: ResolveDoubt): Promise<void> {
     return this.#post("/api/doubts/resolve", body);
   }
 
-  async questions(status: QuestionsFilter, signal?: AbortSignal): Promise<readonly QuestionView[]> {
-    const { questions } = await this.#get<{ questions: QuestionView[] }>("/api/questions", { status }, signal);
-    return questions;
+  questions(status: QuestionsFilter, signal?: AbortSignal): Promise<readonly QuestionView[]> {
+    return this.#pages<QuestionsPage, QuestionView>("/api/questions", { status }, (page) => page.questions, signal);
   }
 
   question(question: string, signal?: AbortSignal): Promise<QuestionView> {
@@ -102,6 +105,24 @@ export class Api {
 
   answer(question: string, body: Answer): Promise<QuestionView> {
     return this.#post(`/api/questions/${encodeURIComponent(question)}/answer`, body);
+  }
+
+  /** What waits: all of it, up to a thousand. Of what does not wait any more, the latest are enough. */
+  async #pages<Page extends { readonly next: string | null }, View>(
+    path: string,
+    query: Readonly<Record<string, string>>,
+    viewsOf: (page: Page) => readonly View[],
+    signal: AbortSignal | undefined,
+  ): Promise<readonly View[]> {
+    const views: View[] = [];
+    const most = query["status"] === "decided" || query["status"] === "past" ? 1 : MOST_PAGES;
+    let after: string | null = null;
+    for (let read = 0; read < most && (read === 0 || after !== null); read++) {
+      const page: Page = await this.#get<Page>(path, { ...query, after: after ?? undefined }, signal);
+      views.push(...viewsOf(page));
+      after = page.next;
+    }
+    return views;
   }
 
   #get<T>(
