@@ -21,6 +21,7 @@ import { assertRestartable, cancelRun, listRuns, releaseRun, runView } from "../
 import { WORKER_SEEN_MS } from "../operations/workers-there.ts";
 import {
   eventsAfter,
+  type EventReader,
   listSessions,
   recentSessions,
   sessionState,
@@ -31,7 +32,7 @@ import type { Publisher } from "./publisher.ts";
 
 export interface ServicesContext {
   readonly database: Database;
-  readonly journal: Journal;
+  readonly journal: Journal & EventReader;
   readonly bus: Pick<NatsBus, "wake" | "ping">;
   readonly config: SignalboxConfig;
 }

@@ -18,7 +18,11 @@ import { RunProjection } from "./run-projection.ts";
 
 /** Reads events: the journal, without its power to write. */
 export interface EventReader {
-  read(run: string, after?: number): Promise<JournalEvent[]>;
+  /** The next events of each of these runs, at most `limit` of each. */
+  readRuns(
+    runs: readonly { readonly run: string; readonly after: number }[],
+    limit: number | null,
+  ): Promise<JournalEvent[][]>;
 }
 
 export interface SessionsContext {
@@ -101,11 +105,13 @@ export async function sessionSummaries(
 
 /** The newest sessions and those under way. */
 export async function recentSessions({ database }: SessionsContext, limit: number): Promise<SessionSummary[]> {
+  // Looked up one by one: joined, all runs would be read.
   const roots = await database.query<RootRow>(
-    `select ${ROOT_COLUMNS} from runs where run_id in (
+    `select root.* from (
        (select run_id from runs where parent_id is null order by started_at desc, run_id desc limit $1)
        union (select session_id from runs where status = 'ready' limit $1)
-       union (select session_id from runs where status = 'running' limit $1))
+       union (select session_id from runs where status = 'running' limit $1)) as recent
+     cross join lateral (select ${ROOT_COLUMNS} from runs where runs.run_id = recent.run_id limit 1) root
      order by started_at desc limit $1`,
     [limit],
   );
@@ -129,7 +135,10 @@ export async function sessionRuns({ database }: SessionsContext, session: string
 /** A whole session, its events in causal order. */
 export async function sessionView(context: SessionsContext, session: string): Promise<SessionView> {
   const runs = await sessionRuns(context, session);
-  const events = await Promise.all(runs.map((run) => context.journal.read(run.run)));
+  const events = await context.journal.readRuns(
+    runs.map(({ run }) => ({ run, after: 0 })),
+    null,
+  );
   const [summary] = await sessionSummaries(context, [session]);
   if (!summary) throw new NotFoundError(`The session ${session} has no root run.`, { details: { session } });
   return { session: summary, runs, events: causalOrder(events) };
@@ -179,11 +188,16 @@ export async function eventsAfter(
 ): Promise<SessionDelta> {
   const runs = await sessionRuns(context, session);
   const behind = runs.filter((run) => run.events > (cursor[run.run] ?? 0));
-  const read = await Promise.all(behind.map((run) => context.journal.read(run.run, cursor[run.run] ?? 0)));
+  // As many of each run as may be shown: those that come first of all of them are among these.
+  const read = await context.journal.readRuns(
+    behind.map(({ run }) => ({ run, after: cursor[run] ?? 0 })),
+    limit,
+  );
   const ordered = causalOrder(read);
+  const left = behind.reduce((sum, { run, events }) => sum + events - (cursor[run] ?? 0), 0);
   const [summary] = await sessionSummaries(context, [session]);
   if (!summary) throw new NotFoundError(`The session ${session} has no root run.`, { details: { session } });
-  return { events: ordered.slice(0, limit), session: summary, runs, more: ordered.length > limit };
+  return { events: ordered.slice(0, limit), session: summary, runs, more: Math.max(ordered.length, left) > limit };
 }
 
 async function summarise(database: Database, roots: readonly RootRow[]): Promise<SessionSummary[]> {
