@@ -31,8 +31,23 @@ export interface ApiOptions {
   readonly fetch: typeof fetch;
 }
 
-/** How many pages of what waits are read for one view. */
+/** What waits is shown whole, up to a thousand; of what does not wait any more, the latest page is enough. */
 const MOST_PAGES = 5;
+
+/** The entries of a list's first pages. */
+async function upTo<View>(
+  pages: number,
+  read: (after: string | undefined) => Promise<{ readonly views: readonly View[]; readonly next: string | null }>,
+): Promise<readonly View[]> {
+  const first = await read(undefined);
+  const views = [...first.views];
+  for (let { next } = first, count = 1; next !== null && count < pages; count++) {
+    const page = await read(next);
+    views.push(...page.views);
+    next = page.next;
+  }
+  return views;
+}
 
 /** The console's HTTP API. Every method rejects with {@link ApiError} or {@link UnreachableError}. */
 export class Api {
@@ -71,7 +86,10 @@ export class Api {
   }
 
   approvals(status: ApprovalsFilter, signal?: AbortSignal): Promise<readonly ApprovalView[]> {
-    return this.#pages<ApprovalsPage, ApprovalView>("/api/approvals", { status }, (page) => page.approvals, signal);
+    return upTo(status === "decided" ? 1 : MOST_PAGES, async (after) => {
+      const { approvals, next } = await this.#get<ApprovalsPage>("/api/approvals", { status, after }, signal);
+      return { views: approvals, next };
+    });
   }
 
   approval(approval: string, signal?: AbortSignal): Promise<ApprovalView> {
@@ -88,7 +106,10 @@ export class Api {
   }
 
   doubts(signal?: AbortSignal): Promise<readonly DoubtView[]> {
-    return this.#pages<DoubtsPage, DoubtView>("/api/doubts", {}, (page) => page.doubts, signal);
+    return upTo(MOST_PAGES, async (after) => {
+      const { doubts, next } = await this.#get<DoubtsPage>("/api/doubts", { after }, signal);
+      return { views: doubts, next };
+    });
   }
 
   resolveDoubt(body: ResolveDoubt): Promise<void> {
@@ -96,7 +117,10 @@ export class Api {
   }
 
   questions(status: QuestionsFilter, signal?: AbortSignal): Promise<readonly QuestionView[]> {
-    return this.#pages<QuestionsPage, QuestionView>("/api/questions", { status }, (page) => page.questions, signal);
+    return upTo(status === "past" ? 1 : MOST_PAGES, async (after) => {
+      const { questions, next } = await this.#get<QuestionsPage>("/api/questions", { status, after }, signal);
+      return { views: questions, next };
+    });
   }
 
   question(question: string, signal?: AbortSignal): Promise<QuestionView> {
@@ -105,24 +129,6 @@ export class Api {
 
   answer(question: string, body: Answer): Promise<QuestionView> {
     return this.#post(`/api/questions/${encodeURIComponent(question)}/answer`, body);
-  }
-
-  /** What waits: all of it, up to a thousand. Of what does not wait any more, the latest are enough. */
-  async #pages<Page extends { readonly next: string | null }, View>(
-    path: string,
-    query: Readonly<Record<string, string>>,
-    viewsOf: (page: Page) => readonly View[],
-    signal: AbortSignal | undefined,
-  ): Promise<readonly View[]> {
-    const views: View[] = [];
-    const most = query["status"] === "decided" || query["status"] === "past" ? 1 : MOST_PAGES;
-    let after: string | null = null;
-    for (let read = 0; read < most && (read === 0 || after !== null); read++) {
-      const page: Page = await this.#get<Page>(path, { ...query, after: after ?? undefined }, signal);
-      views.push(...viewsOf(page));
-      after = page.next;
-    }
-    return views;
   }
 
   #get<T>(
