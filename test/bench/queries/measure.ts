@@ -80,21 +80,21 @@ async function frames(api: Api, on: Database): Promise<Timings> {
   using socket = await LiveSocket.open(api);
   const sessions = await sampleOf(
     on,
-    "select session_id as id from runs where parent_id is null order by random() limit 20",
+    "select session_id as id from runs where parent_id is null order by random() limit 100",
   );
   const [longest] = await sampleOf(on, "select session_id as id from runs order by head_seq desc limit 1");
   const session = (id: string) => ({ kind: "session", session: id, have: {} }) as const;
   const timings: Timings = {};
   for (const kind of ["sessions", "approvals", "questions"] as const) {
     const ms = [];
-    for (let i = 0; i < 20; i++) ms.push(await socket.firstFrame({ kind }));
+    for (let i = 0; i < 60; i++) ms.push(await socket.firstFrame({ kind }));
     timings[`socket: ${kind}`] = timingOf(ms, 0);
   }
   const ms = [];
   for (const id of sessions) ms.push(await socket.firstFrame(session(id)));
   timings["socket: session"] = timingOf(ms, 0);
   const long = [];
-  for (let i = 0; i < 20; i++) long.push(await socket.firstFrame(session(longest ?? "")));
+  for (let i = 0; i < 100; i++) long.push(await socket.firstFrame(session(longest ?? "")));
   timings["socket: the longest session"] = timingOf(long, 0);
   return timings;
 }
