@@ -5,9 +5,10 @@ import type { Database } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { JsonObject, JsonValue } from "../core/json.ts";
 import { actorOf, type Actor, type Principal } from "../core/people.ts";
-import type { questionsQuery, QuestionView } from "../core/protocol.ts";
+import type { questionsQuery, QuestionsPage, QuestionView } from "../core/protocol.ts";
 import type { Deliver } from "./decide.ts";
 import { AlreadyDecidedError, InvalidAnswerError, NotInPoolError } from "./errors.ts";
+import { pageOfParts } from "./two-parts.ts";
 
 /** A question as it is the same for everybody. */
 export type Question = Omit<QuestionView, "cannotAnswer">;
@@ -31,23 +32,22 @@ interface QuestionRow {
   readonly answer: string | null;
 }
 
-/** Questions that are not open any more: a list shows at most so many. */
-const PAST_LIMIT = 200;
-
+/** The root run is looked up for each question that is shown: joined, all runs were read where many are shown. */
 const SELECT = `
 select question_id, q.session_id, root.start_key as session_key, q.run_id, effect, q.agent, pool, question,
   answer_schema, root.starter_kind, root.starter_id, q.status, answered_by, answer,
   (extract(epoch from asked_at) * 1000)::bigint as asked_at,
   (extract(epoch from answered_at) * 1000)::bigint as answered_at
-from questions q join runs root on root.run_id = q.session_id`;
+from questions q cross join lateral (
+  select start_key, starter_kind, starter_id from runs where runs.run_id = q.session_id limit 1) root`;
 
-/** Open questions, oldest first; with `all`, then the past ones, newest first. */
+/** Open questions, oldest first, and then past ones, newest first. */
 export async function listQuestions(
   database: Database,
-  query: { readonly all?: boolean } = {},
-): Promise<readonly Question[]> {
-  const open = await openRows(database);
-  return [...open, ...(query.all === true ? await pastRows(database) : [])].map(toQuestion);
+  query: z.output<typeof questionsQuery>,
+): Promise<{ readonly questions: readonly Question[]; readonly next: string | null }> {
+  const { rows, next } = await pageOf(database, query);
+  return { questions: rows.map(toQuestion), next };
 }
 
 /** The same for the console, with what the reader may do. */
@@ -55,10 +55,9 @@ export async function questionViews(
   database: Database,
   reader: Principal,
   query: z.output<typeof questionsQuery>,
-): Promise<QuestionView[]> {
-  const open = query.status === "past" ? [] : await openRows(database);
-  const past = query.status === "open" ? [] : await pastRows(database);
-  return [...open, ...past].map((row) => shownTo(reader, toQuestion(row)));
+): Promise<QuestionsPage> {
+  const { rows, next } = await pageOf(database, query);
+  return { questions: rows.map((row) => shownTo(reader, toQuestion(row))), next };
 }
 
 /** @throws {@link NotFoundError} */
@@ -68,11 +67,24 @@ export async function questionView(database: Database, reader: Principal, questi
   return shownTo(reader, toQuestion(row));
 }
 
-/** What is open. A question does not change before it is answered, so its text never does. */
+/** In any order; ids that do not exist are left out. */
+export async function theseQuestions(
+  database: Database,
+  reader: Principal,
+  questions: readonly string[],
+): Promise<QuestionView[]> {
+  const rows = await database.query<QuestionRow>(`${SELECT} where question_id = any($1::uuid[])`, [questions]);
+  return rows.map((row) => shownTo(reader, toQuestion(row)));
+}
+
+/** How many of those that wait somebody is told of while they look. */
+const WATCHED = 1_000;
+
+/** The oldest of what is open. A question does not change before it is answered, so its text never does. */
 export async function openQuestions(database: Database): Promise<Map<string, string>> {
   const rows = await database.query<{ question_id: string }>(
-    "select question_id from questions where status = 'open' order by asked_at",
-    [],
+    "select question_id from questions where status = 'open' order by asked_at, question_id limit $1",
+    [WATCHED],
     "open_questions",
   );
   return new Map(rows.map((row) => [row.question_id, "open"]));
@@ -154,16 +166,38 @@ function fittingJson(question: QuestionRow, answer: JsonValue): string {
   });
 }
 
-function openRows(database: Database): Promise<QuestionRow[]> {
-  return database.query(`${SELECT} where q.status = 'open' order by asked_at, question_id`);
-}
-
-function pastRows(database: Database): Promise<QuestionRow[]> {
-  return database.query(
-    `${SELECT} where q.status <> 'open' order by coalesce(answered_at, asked_at) desc, question_id limit $1`,
-    [PAST_LIMIT],
+function pageOf(
+  database: Database,
+  query: z.output<typeof questionsQuery>,
+): Promise<{ readonly rows: readonly QuestionRow[]; readonly next: string | null }> {
+  return pageOfParts(
+    query.status === "all" ? ["waits", "past"] : query.status === "open" ? ["waits"] : ["past"],
+    query,
+    (part, after, limit) => {
+      const { condition, place, order, beyond } = part === "waits" ? OPEN : PAST;
+      const rest =
+        after === null ? "" : ` and (${place}) ${beyond} (select ${place} from questions q where question_id = $2)`;
+      return database.query<QuestionRow>(
+        `${SELECT} where ${condition}${rest} order by ${order} limit $1`,
+        after === null ? [limit] : [limit, after],
+      );
+    },
+    (row) => row.question_id,
   );
 }
+
+const OPEN = {
+  condition: "q.status = 'open'",
+  place: "q.asked_at, q.question_id",
+  beyond: ">",
+  order: "q.asked_at, q.question_id",
+};
+const PAST = {
+  condition: "q.status <> 'open'",
+  place: "coalesce(q.answered_at, q.asked_at), q.question_id",
+  beyond: "<",
+  order: "coalesce(q.answered_at, q.asked_at) desc, q.question_id desc",
+};
 
 function noQuestion(question: string): NotFoundError {
   return new NotFoundError(`There is no question ${question}. "npx signalbox questions ls" shows what is open.`, {

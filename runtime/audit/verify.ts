@@ -1,28 +1,11 @@
-import { sha256 } from "../core/canonical.ts";
-import { verifyChain, type ChainFault, type StoredEvent } from "../core/chain.ts";
+import { setImmediate } from "node:timers/promises";
+import { ChainCheck, type ChainFault } from "../core/chain.ts";
 import type { Database, Sql } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { VerifyReport } from "../core/protocol.ts";
-
-interface HeadRow {
-  readonly run_id: string;
-  readonly head_seq: number;
-  readonly head_hash: string;
-}
-
-/** A bad event, and what decides which of several is named. */
-interface Finding {
-  readonly run: string;
-  readonly seq: number;
-  readonly problem: string;
-  /** Whether the event contradicts its own run, or only the event that caused the run. */
-  readonly about: "run" | "cause";
-  /** When it was recorded, or the event before it if it is missing. Milliseconds since the epoch. */
-  readonly at: number;
-}
-
-/** Runs are read in pages of this many, so that verifying takes the same memory however much there is. */
-const RUNS_A_PAGE = 100;
+import { Findings } from "./findings.ts";
+import { Lookups } from "./lookups.ts";
+import { pagesOfEvents, seqOf, timeOf, type EventRow, type HeadRow, type Page } from "./pages.ts";
 
 const FAULTS: Readonly<Record<ChainFault, string>> = {
   missing: "The event is missing.",
@@ -34,118 +17,110 @@ const FAULTS: Readonly<Record<ChainFault, string>> = {
 
 /**
  * Recomputes every hash of one session, or of everything, from the stored text, and checks the links
- * between runs and the payloads that are stored apart.
+ * between runs and the payloads that are stored apart: all as it was at one moment, while runs go on. It takes the
+ * same memory however much there is.
  *
  * @returns the first bad event: the earliest one that contradicts its own run, or else the earliest start that
  *   its cause contradicts. (An altered event also contradicts the runs that it caused; they are not at fault.)
  * @throws `NotFoundError` if there is no such session.
  */
 export async function verify(database: Database, session: string | null): Promise<VerifyReport> {
-  let after = "00000000-0000-0000-0000-000000000000";
-  let runs = 0;
-  let events = 0;
-  let first: Finding | null = null;
-  for (;;) {
-    const { heads, stored } = await readPage(database, session, after);
-    if (heads.length === 0) break;
-    after = heads.at(-1)?.run_id ?? after;
-    runs += heads.length;
-    for (const head of heads) {
-      const chain = stored.get(head.run_id) ?? [];
-      events += chain.length;
-      const finding = await checkRun(database, head, chain);
-      if (finding && (first === null || comesBefore(finding, first))) first = finding;
-    }
-  }
-  if (runs === 0 && session !== null) {
+  const report = await database.transaction(async (sql) => {
+    await sql.query("set transaction isolation level repeatable read, read only");
+    return checkAll(sql, session);
+  });
+  if (report.runs === 0 && session !== null) {
     throw new NotFoundError(`There is no session ${session}. "npx signalbox sessions ls" shows what there is.`, {
       details: { session },
     });
   }
+  return report;
+}
+
+async function checkAll(sql: Sql, session: string | null): Promise<VerifyReport> {
+  const findings = new Findings();
+  const lookups = new Lookups(sql, findings);
+  const check = new RunsCheck(findings, lookups);
+  const pages = pagesOfEvents(sql, session, () => lookups.relieve());
+  for (let page = await pages.next(); page.done !== true;) {
+    // Postgres gathers the next page while this one is hashed.
+    const next = pages.next();
+    // Whoever waits for it hears of it.
+    next.catch(() => undefined);
+    // The question has to be on its way first.
+    await setImmediate();
+    check.take(page.value);
+    page = await next;
+  }
+  await lookups.settle();
+  const { runs, events } = check;
+  const { first } = findings;
   const firstBad = first && { run: first.run, seq: first.seq, problem: first.problem };
   return { verified: firstBad === null && runs > 0, runs, events, firstBad };
 }
 
-/** Heads and events as they were at one moment: a run that goes on meanwhile has not more events than its head says. */
-function readPage(
-  database: Database,
-  session: string | null,
-  after: string,
-): Promise<{ readonly heads: readonly HeadRow[]; readonly stored: ReadonlyMap<string, StoredEvent[]> }> {
-  return database.transaction(async (sql) => {
-    await sql.query("set transaction isolation level repeatable read, read only");
-    const heads = await sql.query<HeadRow>(
-      `select run_id, head_seq, encode(head_hash, 'hex') as head_hash from runs
-       where run_id > $1 and ($2::uuid is null or session_id = $2) order by run_id limit $3`,
-      [after, session, RUNS_A_PAGE],
-    );
-    return { heads, stored: await readEvents(sql, heads) };
-  });
-}
+/** Goes through the events of one run after the other. */
+class RunsCheck {
+  runs = 0;
+  events = 0;
+  readonly #findings: Findings;
+  readonly #lookups: Lookups;
+  #heads: readonly HeadRow[] = [];
+  /** The place in the heads of the run whose events come now. */
+  #at = 0;
+  #chain = new ChainCheck();
+  #newest: EventRow | null = null;
+  #bad = false;
 
-async function readEvents(database: Sql, heads: readonly HeadRow[]): Promise<Map<string, StoredEvent[]>> {
-  const rows = await database.query<StoredEvent>(
-    `select run_id as run, seq, type, v, at, data, salt, encode(payload_hash, 'hex') as "payloadHash", encode(hash, 'hex') as hash
-     from events where run_id = any($1::uuid[]) order by run_id, seq`,
-    [heads.map((head) => head.run_id)],
-  );
-  const byRun = new Map<string, StoredEvent[]>();
-  for (const row of rows) {
-    const events = byRun.get(row.run);
-    if (events) events.push(row);
-    else byRun.set(row.run, [row]);
+  constructor(findings: Findings, lookups: Lookups) {
+    this.#findings = findings;
+    this.#lookups = lookups;
   }
-  return byRun;
-}
 
-function comesBefore(one: Finding, other: Finding): boolean {
-  if (one.about !== other.about) return one.about === "run";
-  return one.at < other.at;
-}
-
-async function checkRun(database: Database, head: HeadRow, chain: readonly StoredEvent[]): Promise<Finding | null> {
-  const bad = verifyChain(chain, { seq: head.head_seq, hash: head.head_hash });
-  if (bad) {
-    const at = chain.findLast((event) => event.seq <= bad.seq)?.at ?? 0;
-    return { run: head.run_id, seq: bad.seq, problem: FAULTS[bad.fault], about: "run", at };
-  }
-  return (await checkBlobs(database, chain)) ?? (await checkCause(database, chain));
-}
-
-/** A run that another run caused names the hash of the causing event. */
-async function checkCause(database: Database, chain: readonly StoredEvent[]): Promise<Finding | null> {
-  const [started] = chain;
-  if (!started || started.data === null) return null;
-  const { cause } = JSON.parse(started.data) as { cause?: { run: string; seq: number; hash: string } };
-  if (!cause) return null;
-  const [row] = await database.query<{ hash: string }>(
-    "select encode(hash, 'hex') as hash from events where run_id = $1 and seq = $2",
-    [cause.run, cause.seq],
-  );
-  if (row?.hash === cause.hash) return null;
-  return {
-    run: started.run,
-    seq: started.seq,
-    problem: "The event that caused this run is not the one that it names.",
-    about: "cause",
-    at: started.at,
-  };
-}
-
-const BLOB_REFERENCE = /^\{"\$blob":"([0-9a-f]{64})","bytes":\d+\}$/;
-
-/** A payload that is stored apart is what its event says. */
-async function checkBlobs(database: Database, chain: readonly StoredEvent[]): Promise<Finding | null> {
-  for (const event of chain) {
-    const hash = BLOB_REFERENCE.exec(event.data ?? "")?.[1];
-    if (hash === undefined) continue;
-    const [blob] = await database.query<{ data: string }>("select data from blobs where hash = decode($1, 'hex')", [
-      hash,
-    ]);
-    if (!blob || sha256(blob.data) !== hash) {
-      const problem = "The payload that is stored apart is not what was recorded.";
-      return { run: event.run, seq: event.seq, problem, about: "run", at: event.at };
+  take({ heads, events, last }: Page): void {
+    if (heads !== this.#heads) {
+      this.#heads = heads;
+      this.#at = 0;
     }
+    for (const event of events) {
+      while (!event.lines.startsWith(this.#head.run)) this.#endRun();
+      this.#check(event);
+    }
+    if (last) while (this.#at < heads.length) this.#endRun();
   }
-  return null;
+
+  get #head(): HeadRow {
+    const head = this.#heads[this.#at];
+    if (!head) throw new Error("An event came of a run that was not asked for.");
+    return head;
+  }
+
+  #check(event: EventRow): void {
+    this.events++;
+    if (this.#bad) return;
+    const seq = seqOf(event);
+    const fault = this.#chain.add(seq, event.lines, event);
+    if (fault) this.#note(fault, seq <= this.#chain.seq ? event : this.#newest);
+    else this.#lookups.gather(event, seq);
+    this.#newest = event;
+  }
+
+  #endRun(): void {
+    if (!this.#bad) {
+      const fault = this.#chain.end(this.#head);
+      if (fault) this.#note(fault, this.#newest);
+    }
+    this.runs++;
+    this.#at++;
+    this.#chain = new ChainCheck();
+    this.#newest = null;
+    this.#bad = false;
+  }
+
+  #note(fault: ChainFault, nearest: EventRow | null): void {
+    this.#bad = true;
+    const { run } = this.#head;
+    const at = nearest === null ? 0 : timeOf(nearest);
+    this.#findings.note({ run, seq: this.#chain.seq, problem: FAULTS[fault], about: "run", at });
+  }
 }

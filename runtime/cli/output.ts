@@ -75,3 +75,8 @@ export function brief(value: unknown, length = 120): string {
   const text = visible(JSON.stringify(value));
   return text.length > length ? `${text.slice(0, length - 1)}…` : text;
 }
+
+/** What stands below a list that was cut short. */
+export function moreThan(next: string | null, limit: number): string {
+  return next === null ? "" : `\nThere are more than these ${String(limit)}: --limit shows them.`;
+}

@@ -17,15 +17,19 @@ import type {
   answerBody,
   approvalsQuery,
   ApprovalView,
+  ApprovalsPage,
   decideBody,
-  DoubtView,
+  doubtsQuery,
+  DoubtsPage,
   Health,
   questionsQuery,
+  QuestionsPage,
   QuestionView,
   QueueView,
   resolveDoubtBody,
   RunSummary,
   runsQuery,
+  RunsPage,
   RunView,
   sessionsQuery,
   SessionsPage,
@@ -71,24 +75,29 @@ export interface ConsoleServices {
   eventsAfter(session: string, cursor: Cursor, limit: number): Promise<SessionDelta>;
 
   /** `cannotDecide` is about the reader. Pending ones oldest first, decided ones newest first. */
-  listApprovals(reader: Principal, query: z.output<typeof approvalsQuery>): Promise<readonly ApprovalView[]>;
+  listApprovals(reader: Principal, query: z.output<typeof approvalsQuery>): Promise<ApprovalsPage>;
   getApproval(reader: Principal, approval: string): Promise<ApprovalView>;
+  /** In any order; ids that do not exist are left out. */
+  theseApprovals(reader: Principal, approvals: readonly string[]): Promise<readonly ApprovalView[]>;
   /**
-   * Ids of all pending approvals, each with a text that differs whenever something about it has changed
+   * Ids of the thousand oldest pending approvals, each with a text that differs whenever something about it has changed
    * (a further decision, for example). Cheap: the live inbox asks for it again and again.
    */
   pendingApprovals(): Promise<ReadonlyMap<string, string>>;
   /** Throws `ConflictError` if it is no longer pending or was shown with other arguments, `ForbiddenError` if this person may not. */
   decide(by: Principal, approval: string, decision: z.output<typeof decideBody>): Promise<ApprovalView>;
 
-  listDoubts(): Promise<readonly DoubtView[]>;
+  /** Oldest first. */
+  listDoubts(query: z.output<typeof doubtsQuery>): Promise<DoubtsPage>;
   /** Throws `ConflictError` if it is no longer in doubt. */
   resolveDoubt(by: Principal, resolution: z.output<typeof resolveDoubtBody>): Promise<void>;
 
   /** `cannotAnswer` is about the reader. Open ones oldest first, past ones newest first. */
-  listQuestions(reader: Principal, query: z.output<typeof questionsQuery>): Promise<readonly QuestionView[]>;
+  listQuestions(reader: Principal, query: z.output<typeof questionsQuery>): Promise<QuestionsPage>;
   getQuestion(reader: Principal, question: string): Promise<QuestionView>;
-  /** Ids of all open questions, like {@link ConsoleServices.pendingApprovals}. */
+  /** In any order; ids that do not exist are left out. */
+  theseQuestions(reader: Principal, questions: readonly string[]): Promise<readonly QuestionView[]>;
+  /** Ids of the thousand oldest open questions, like {@link ConsoleServices.pendingApprovals}. */
   openQuestions(): Promise<ReadonlyMap<string, string>>;
   /**
    * Throws `ConflictError` if it is no longer open, `ForbiddenError` if this person may not answer it,
@@ -105,7 +114,7 @@ export interface ConsoleServices {
     start: z.output<typeof startRunBody>,
   ): Promise<{ readonly session: SessionSummary; readonly created: boolean }>;
   /** Runs that have not ended, oldest first. */
-  listRuns(query: z.output<typeof runsQuery>): Promise<readonly RunView[]>;
+  listRuns(query: z.output<typeof runsQuery>): Promise<RunsPage>;
   getRun(run: string): Promise<RunView>;
   /** Asks that a run end, with all that it asked. Throws `ConflictError` if it has ended, `ForbiddenError`. Repeating it changes nothing. */
   cancelRun(by: Principal, run: string, reason: string): Promise<RunView>;

@@ -18,16 +18,16 @@ import { verdictSchema } from "./verdict.ts";
  * | `GET /api/sessions/:id` | | `SessionView` |
  * | `GET /api/sessions/:id/state` | `stateQuery` | `SessionState` |
  * | `GET /api/sessions/:id/verify` | | `VerifyReport` |
- * | `GET /api/approvals` | `approvalsQuery` | `{ approvals: ApprovalView[] }` |
+ * | `GET /api/approvals` | `approvalsQuery` | `ApprovalsPage`: pending ones oldest first, then decided ones newest first |
  * | `GET /api/approvals/:id` | | `ApprovalView` |
  * | `POST /api/approvals/:id/decide` | `decideBody` | `ApprovalView`; 409 if it is no longer pending |
- * | `GET /api/doubts` | | `{ doubts: DoubtView[] }` |
+ * | `GET /api/doubts` | `doubtsQuery` | `DoubtsPage`, oldest first |
  * | `POST /api/doubts/resolve` | `resolveDoubtBody` | 204; 409 if it is no longer in doubt |
- * | `GET /api/questions` | `questionsQuery` | `{ questions: QuestionView[] }` |
+ * | `GET /api/questions` | `questionsQuery` | `QuestionsPage`: open ones oldest first, then past ones newest first |
  * | `GET /api/questions/:id` | | `QuestionView` |
  * | `POST /api/questions/:id/answer` | `answerBody` | `QuestionView`; 400 if the answer does not fit, 409 if it is no longer open |
  * | `POST /api/runs` | `startRunBody` | `SessionSummary`, 201; 200 if the key had started it before |
- * | `GET /api/runs` | `runsQuery` | `{ runs: RunView[] }`: what has not ended, oldest first |
+ * | `GET /api/runs` | `runsQuery` | `RunsPage`: what has not ended, oldest first |
  * | `GET /api/runs/:id` | | `RunView` |
  * | `POST /api/runs/:id/cancel` | `reasonBody` | `RunView`, 202; 409 if it has ended |
  * | `POST /api/runs/:id/release` | `reasonBody` | `RunView`, 202; 409 if it is not in quarantine |
@@ -68,6 +68,13 @@ export const signInBody = z.union([
   z.strictObject({ name: z.string().min(1).max(200), password: z.string().min(1).max(1000) }),
   z.strictObject({ code: z.string().min(1).max(200) }),
 ]);
+
+/** What every list takes that has pages. */
+const page = {
+  /** The `next` of the page before. */
+  after: z.string().max(8000).optional(),
+  limit: z.coerce.number().int().min(1).max(1000).default(200),
+};
 
 // --- sessions -------------------------------------------------------------------------------------
 
@@ -181,7 +188,12 @@ export interface ApprovalView {
   readonly cannotDecide: string | null;
 }
 
-export const approvalsQuery = z.object({ status: z.enum(["pending", "decided", "all"]).default("pending") });
+export const approvalsQuery = z.object({ status: z.enum(["pending", "decided", "all"]).default("pending"), ...page });
+
+export interface ApprovalsPage {
+  readonly approvals: readonly ApprovalView[];
+  readonly next: string | null;
+}
 
 export const decideBody = z.strictObject({
   decision: z.enum(["approve", "reject"]),
@@ -201,6 +213,13 @@ export interface DoubtView {
   readonly input: JsonValue;
   readonly reason: string;
   readonly since: number;
+}
+
+export const doubtsQuery = z.object(page);
+
+export interface DoubtsPage {
+  readonly doubts: readonly DoubtView[];
+  readonly next: string | null;
 }
 
 export const resolveDoubtBody = z
@@ -240,7 +259,12 @@ export interface QuestionView {
   readonly cannotAnswer: string | null;
 }
 
-export const questionsQuery = z.object({ status: z.enum(["open", "past", "all"]).default("open") });
+export const questionsQuery = z.object({ status: z.enum(["open", "past", "all"]).default("open"), ...page });
+
+export interface QuestionsPage {
+  readonly questions: readonly QuestionView[];
+  readonly next: string | null;
+}
 
 /** The answer as it was given: text stays text, a number stays a number. */
 export const answerBody = z.strictObject({ answer: json });
@@ -274,8 +298,13 @@ export const runsQuery = z.object({
     .enum(["true", "false"])
     .default("false")
     .transform((text) => text === "true"),
-  limit: z.coerce.number().int().min(1).max(1000).default(200),
+  ...page,
 });
+
+export interface RunsPage {
+  readonly runs: readonly RunView[];
+  readonly next: string | null;
+}
 
 export const reasonBody = z.strictObject({ reason: z.string().min(1).max(2000) });
 

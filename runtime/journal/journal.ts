@@ -28,6 +28,7 @@ import {
   MAILBOX,
   READ_BLOBS,
   READ_RUN,
+  READ_RUNS,
   RELEASE,
   RENEW,
   STARTED_WITH,
@@ -213,6 +214,34 @@ export class PostgresJournal implements Journal {
   async read(run: string, after = 0): Promise<JournalEvent[]> {
     const rows = await this.#database.query<EventRow>(READ_RUN, [run, after], "read_run");
     return toEvents(await withBlobs(this.#database, rows), GENESIS).filter((event) => event.seq > after);
+  }
+
+  /**
+   * The next events of each of these runs: none for a run that has no more.
+   *
+   * @param limit at most so many of each; null for all
+   */
+  async readRuns(
+    runs: readonly { readonly run: string; readonly after: number }[],
+    limit: number | null,
+  ): Promise<JournalEvent[][]> {
+    const rows = await this.#database.query<EventRow>(
+      READ_RUNS,
+      // The event before comes as well, for its hash.
+      [runs.map(({ run }) => run), runs.map(({ after }) => after), limit === null ? null : limit + 1],
+      "read_runs",
+    );
+    const byRun = new Map<string, EventRow[]>();
+    for (const row of await withBlobs(this.#database, rows)) {
+      const of = byRun.get(row.run_id);
+      if (of) of.push(row);
+      else byRun.set(row.run_id, [row]);
+    }
+    return runs.map(({ run, after }) =>
+      toEvents(byRun.get(run) ?? [], GENESIS)
+        .filter((event) => event.seq > after)
+        .slice(0, limit ?? undefined),
+    );
   }
 
   async mailbox(run: string): Promise<{ readonly messages: readonly MailboxMessage[]; readonly upTo: number }> {

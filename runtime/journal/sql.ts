@@ -327,6 +327,15 @@ select run_id, seq, type, v, at, data, encode(hash, 'hex') as hash
 from events
 where run_id = $1 and seq >= $2 order by seq`;
 
+/** The same of many runs, at most $3 of each: one look a run, whatever Postgres knows of them. */
+export const READ_RUNS = `
+select e.* from unnest($1::uuid[], $2::int[]) as h(run_id, after)
+cross join lateral (
+  select run_id, seq, type, v, at, data, encode(hash, 'hex') as hash
+  from events where events.run_id = h.run_id and events.seq >= h.after
+  order by events.seq limit $3
+) e`;
+
 export const READ_BLOBS = `
 select encode(hash, 'hex') as hash, data from blobs where hash = any($1::bytea[])`;
 

@@ -3,7 +3,7 @@ import { assertOperator } from "../core/authority.ts";
 import type { MessageKind, SignedEnvelope } from "../core/bus.ts";
 import type { Database, Sql } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
-import type { DeadReason } from "../core/messages.ts";
+import { DEAD_REASONS, type DeadReason } from "../core/messages.ts";
 import type { Principal } from "../core/people.ts";
 import type {
   deadLettersQuery,
@@ -44,18 +44,33 @@ export async function listDeadLetters(
   database: Database,
   query: z.output<typeof deadLettersQuery>,
 ): Promise<DeadLettersPage> {
-  const rows = await database.query<Row>(
-    `${SELECT}
-     where ($1 or d.settled_at is null) and ($2::text is null or d.agent = $2) and ($3::text is null or d.reason = $3)
-       and ($4::uuid is null or (d.died_at, d.id) > (select died_at, id from dead_letters where id = $4))
-     order by d.died_at, d.id limit $5`,
-    [query.all, query.agent ?? null, query.reason ?? null, query.after ?? null, query.limit + 1],
-  );
+  const rows = await database.query<Row>(...pageOfDeadLetters(query, query.limit + 1));
   const page = rows.slice(0, query.limit);
   return {
     deadLetters: page.map((row) => toView(row).view),
     next: rows.length > query.limit ? (page.at(-1)?.id ?? null) : null,
   };
+}
+
+/** Each reason is looked at for itself: there is an index that begins with it, and one with the agent before it. */
+function pageOfDeadLetters(query: z.output<typeof deadLettersQuery>, limit: number): [string, unknown[]] {
+  const { agent, reason, all, after } = query;
+  const values: unknown[] = [limit, reason === undefined ? DEAD_REASONS : [reason]];
+  const param = (value: unknown): string => `$${String(values.push(value))}`;
+  const open = all ? "" : " and settled_at is null";
+  const ofAgent = agent === undefined ? "" : ` and agent = ${param(agent)}`;
+  const later =
+    after === undefined ? "" : ` and (died_at, id) > (select died_at, id from dead_letters where id = ${param(after)})`;
+  return [
+    `with page as materialized (
+       select l.* from unnest($2::text[]) as r(wanted) cross join lateral (
+         select id, died_at from dead_letters where reason = r.wanted${ofAgent}${open}${later}
+         order by died_at, id limit $1) l
+       order by l.died_at, l.id limit $1)
+     select shown.* from page cross join lateral (${SELECT} where d.id = page.id limit 1) shown
+     order by page.died_at, page.id`,
+    values,
+  ];
 }
 
 /** With what the message says. @throws `NotFoundError` */

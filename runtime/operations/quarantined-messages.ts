@@ -38,12 +38,20 @@ export async function listQuarantinedMessages(
   database: Database,
   query: z.output<typeof quarantinedMessagesQuery>,
 ): Promise<QuarantinedMessagesPage> {
+  // What a query does not ask is not in the statement: Postgres must not have to guess.
+  const conditions = [
+    ...(query.all ? [] : ["settled_at is null"]),
+    ...(query.after === undefined
+      ? []
+      : [
+          `(quarantined_messages.first_at, id) > (
+             select q.first_at, q.id from quarantined_messages q where q.id = $2)`,
+        ]),
+  ];
   const rows = await database.query<Row>(
-    `${SELECT} where ($1 or settled_at is null)
-       and ($2::uuid is null or (quarantined_messages.first_at, id) > (
-         select q.first_at, q.id from quarantined_messages q where q.id = $2))
-     order by quarantined_messages.first_at, id limit $3`,
-    [query.all, query.after ?? null, query.limit + 1],
+    `${SELECT} ${conditions.length > 0 ? `where ${conditions.join(" and ")}` : ""}
+     order by quarantined_messages.first_at, id limit $1`,
+    [query.limit + 1, ...(query.after === undefined ? [] : [query.after])],
   );
   const page = rows.slice(0, query.limit);
   return {

@@ -5,10 +5,11 @@ import type { Database, Sql } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
 import { ENDED_STATUSES, type RunStatus, type Wait } from "../core/events.ts";
 import { actorOf, type Actor, type Principal } from "../core/people.ts";
-import type { runsQuery, RunView } from "../core/protocol.ts";
+import type { runsQuery, RunsPage, RunView } from "../core/protocol.ts";
+import { parseTimeCursor, timeCursor } from "../core/time-cursor.ts";
 import { NotQuarantinedError, NotRestartableError, RunEndedError } from "./errors.ts";
 import { assertReason } from "./reason.ts";
-import { stuckReason, workersThere } from "./workers-there.ts";
+import { stuckReason, workersThere, type WorkersThere } from "./workers-there.ts";
 
 /** Leaves a message for a run, in the caller's transaction. */
 type Deliver = (
@@ -47,24 +48,63 @@ select run_id, session_id, agent, agent_version, parent_id, status, starter_kind
 from runs`;
 
 /** Runs that have not ended, oldest first: all of them, of one status or agent, or only those that would not go on. */
-export async function listRuns(database: Database, query: z.output<typeof runsQuery>): Promise<RunView[]> {
+export async function listRuns(database: Database, query: z.output<typeof runsQuery>): Promise<RunsPage> {
   const there = await workersThere(database);
-  const rows = await database.query<Row>(
-    `${SELECT} where status = any($1::text[]) and ($2::text is null or agent = $2)
-       and (not $3 or not exists (
-         select 1 from unnest($4::text[], $5::text[]) as w(agent, version)
-         where w.agent = runs.agent and runs.agent_version in (w.version, '')))
-     order by started_at, run_id limit $6`,
-    [
-      query.status === undefined ? ["ready", "running", "parked", "quarantined"] : [query.status],
-      query.agent ?? null,
-      query.stuck,
-      ...pairs(there.versions),
-      query.limit,
-    ],
+  const rows = await database.query<Row>(...pageOfOpenRuns(query, there, query.limit + 1));
+  const page = rows.slice(0, query.limit);
+  const last = rows.length > query.limit ? page.at(-1) : undefined;
+  return {
+    runs: page.map((row) => toView(row, there)),
+    next: last ? timeCursor({ at: last.started_at, id: last.run_id }) : null,
+  };
+}
+
+/** The condition of two indexes, word for word. */
+const OPEN = "status in ('ready', 'running', 'parked', 'quarantined')";
+const OPEN_STATUSES = ["ready", "running", "parked", "quarantined"] as const;
+
+/**
+ * Each status is looked at for itself, in the order of the list; and where an agent is asked for, or runs that would
+ * not go on, each version of an agent that has runs which have not ended. Versions are found by looking for the next
+ * one, so that it costs what versions there are and not what runs.
+ */
+function pageOfOpenRuns(query: z.output<typeof runsQuery>, there: WorkersThere, limit: number): [string, unknown[]] {
+  const { agent, status, stuck } = query;
+  const values: unknown[] = [limit, status === undefined ? OPEN_STATUSES : [status]];
+  const param = (value: unknown): string => `$${String(values.push(value))}`;
+  const after = parseTimeCursor(query.after);
+  const later = after ? ` and (started_at, run_id) > (${param(after.at)}::bigint, ${param(after.id)}::uuid)` : "";
+  const order = "order by started_at, run_id";
+  const statuses = "unnest($2::text[]) as s(wanted)";
+  const keys = `select run_id, started_at from runs where ${OPEN} and status = s.wanted${later}`;
+  const page = (runs: string, before = ""): [string, unknown[]] => [
+    `with ${before}page as materialized (select r.* from ${runs} r ${order} limit $1)
+     select shown.* from page cross join lateral (${SELECT} where runs.run_id = page.run_id limit 1) shown
+     order by page.started_at, page.run_id`,
+    values,
+  ];
+  if (agent === undefined && !stuck) return page(`${statuses} cross join lateral (${keys} ${order} limit $1)`);
+  const ofAgent = agent === undefined ? "" : ` and agent = ${param(agent)}`;
+  const version = (beyond: string): string =>
+    `select agent, agent_version from runs where ${OPEN}${ofAgent}${beyond} order by agent, agent_version limit 1`;
+  const versions = `recursive versions as (
+       (${version("")})
+       union all
+       select n.* from versions v cross join lateral (
+         ${version(" and (agent, agent_version) > (v.agent, v.agent_version)")}) n
+     ), `;
+  const [agents, known] = stuck ? pairs(there.versions) : [[], []];
+  const unknown = stuck
+    ? ` where not exists (select 1 from unnest(${param(agents)}::text[], ${param(known)}::text[]) as w(agent, version)
+          where w.agent = v.agent and v.agent_version in (w.version, ''))`
+    : "";
+  // Any worker ends what is to be stopped.
+  const goesOn = stuck && there.count > 0 ? " and (stop_at is null or stop_at > clock_timestamp())" : "";
+  return page(
+    `(select * from versions v${unknown}) v cross join ${statuses} cross join lateral (
+       ${keys} and agent = v.agent and agent_version = v.agent_version${goesOn} ${order} limit $1)`,
+    versions,
   );
-  const views = rows.map((row) => toView(row, there));
-  return query.stuck ? views.filter((run) => run.stuck !== null) : views;
 }
 
 /** A run of a session that nobody who is there can go on with; null where there is none. */
@@ -187,7 +227,7 @@ function pairs(versions: ReadonlyMap<string, ReadonlySet<string>>): [string[], s
   return [all.map(([agent]) => agent), all.map(([, version]) => version)];
 }
 
-function toView(row: Row, there: Awaited<ReturnType<typeof workersThere>>): RunView {
+function toView(row: Row, there: WorkersThere): RunView {
   const over = ENDED_STATUSES.includes(row.status);
   return {
     run: row.run_id,

@@ -1,7 +1,7 @@
 import { decide } from "../approvals/decide.ts";
 import { resolveDoubt, type ResultSchemaOf } from "../approvals/doubts.ts";
-import { answerQuestion, openQuestions, questionView, questionViews } from "../approvals/questions.ts";
-import { getApproval, listApprovals, listDoubts, pendingApprovals } from "../approvals/views.ts";
+import { answerQuestion, openQuestions, questionView, questionViews, theseQuestions } from "../approvals/questions.ts";
+import { getApproval, listApprovals, listDoubts, pendingApprovals, theseApprovals } from "../approvals/views.ts";
 import { verify } from "../audit/verify.ts";
 import type { NatsBus } from "../bus/nats-bus.ts";
 import type { SignalboxConfig } from "../config.ts";
@@ -21,6 +21,7 @@ import { assertRestartable, cancelRun, listRuns, releaseRun, runView } from "../
 import { WORKER_SEEN_MS } from "../operations/workers-there.ts";
 import {
   eventsAfter,
+  type EventReader,
   listSessions,
   recentSessions,
   sessionState,
@@ -31,7 +32,7 @@ import type { Publisher } from "./publisher.ts";
 
 export interface ServicesContext {
   readonly database: Database;
-  readonly journal: Journal;
+  readonly journal: Journal & EventReader;
   readonly bus: Pick<NatsBus, "wake" | "ping">;
   readonly config: SignalboxConfig;
 }
@@ -59,17 +60,19 @@ export function createServices(context: ServicesContext): ConsoleServices {
     eventsAfter: (session, cursor, limit) => eventsAfter(context, session, cursor, limit),
     listApprovals: (reader, query) => listApprovals(database, reader, query),
     getApproval: (reader, approval) => getApproval(database, reader, approval),
+    theseApprovals: (reader, approvals) => theseApprovals(database, reader, approvals),
     pendingApprovals: () => pendingApprovals(database),
     async decide(by, approval, decision) {
       wake(await decide({ database, deliver: deliverIn }, by, { approval, ...decision }));
       return getApproval(database, by, approval);
     },
-    listDoubts: () => listDoubts(database),
+    listDoubts: (query) => listDoubts(database, query),
     async resolveDoubt(by, resolution) {
       wake(await resolveDoubt({ database, deliver: deliverIn, resultSchemaOf }, by, resolution));
     },
     listQuestions: (reader, query) => questionViews(database, reader, query),
     getQuestion: (reader, question) => questionView(database, reader, question),
+    theseQuestions: (reader, questions) => theseQuestions(database, reader, questions),
     openQuestions: () => openQuestions(database),
     async answerQuestion(by, question, { answer }) {
       wake(await answerQuestion({ database, deliver: deliverIn }, by, { question, answer }));

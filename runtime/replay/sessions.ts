@@ -3,7 +3,7 @@ import { causalOrder } from "../core/causal-order.ts";
 import type { SessionDelta } from "../core/console-services.ts";
 import type { Database } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
-import type { Cursor, JournalEvent, RunStatus, Wait } from "../core/events.ts";
+import { RUN_STATUSES, type Cursor, type JournalEvent, type RunStatus, type Wait } from "../core/events.ts";
 import type { Actor } from "../core/people.ts";
 import type {
   RunSummary,
@@ -13,11 +13,16 @@ import type {
   SessionView,
   sessionsQuery,
 } from "../core/protocol.ts";
+import { parseTimeCursor, timeCursor } from "../core/time-cursor.ts";
 import { RunProjection } from "./run-projection.ts";
 
 /** Reads events: the journal, without its power to write. */
 export interface EventReader {
-  read(run: string, after?: number): Promise<JournalEvent[]>;
+  /** The next events of each of these runs, at most `limit` of each. */
+  readRuns(
+    runs: readonly { readonly run: string; readonly after: number }[],
+    limit: number | null,
+  ): Promise<JournalEvent[][]>;
 }
 
 export interface SessionsContext {
@@ -55,21 +60,37 @@ export async function listSessions(
   { database }: SessionsContext,
   query: z.output<typeof sessionsQuery>,
 ): Promise<SessionsPage> {
-  const [afterAt, afterRun] = parseAfter(query.after);
-  const roots = await database.query<RootRow>(
-    `select ${ROOT_COLUMNS} from runs
-     where parent_id is null
-       and ($1::text is null or status = $1) and ($2::text is null or agent = $2)
-       and ($3::bigint is null or (started_at, run_id) < ($3, $4::uuid))
-     order by started_at desc, run_id desc limit $5`,
-    [query.status ?? null, query.agent ?? null, afterAt, afterRun, query.limit + 1],
-  );
+  const roots = await database.query<RootRow>(...pageOfRoots(query, query.limit + 1));
   const page = roots.slice(0, query.limit);
   const last = roots.length > query.limit ? page.at(-1) : undefined;
   return {
     sessions: await summarise(database, page),
-    next: last ? `${String(last.started_at)}.${last.run_id}` : null,
+    next: last ? timeCursor({ at: last.started_at, id: last.run_id }) : null,
   };
+}
+
+/**
+ * Each filter has an index that begins with it and is in the order of the list. Where an agent's sessions of any status
+ * are wanted, each status is looked at for itself. A condition that a query does not have is not in the statement:
+ * Postgres must not have to guess whether a parameter will be null.
+ */
+function pageOfRoots(query: z.output<typeof sessionsQuery>, limit: number): [string, unknown[]] {
+  const { agent, status } = query;
+  const values: unknown[] = [limit];
+  const param = (value: unknown): string => `$${String(values.push(value))}`;
+  const after = parseTimeCursor(query.after);
+  const older = after ? ` and (started_at, run_id) < (${param(after.at)}::bigint, ${param(after.id)}::uuid)` : "";
+  const order = "order by started_at desc, run_id desc limit $1";
+  const from = `select ${ROOT_COLUMNS} from runs where parent_id is null`;
+  if (agent === undefined) {
+    const only = status === undefined ? "" : ` and status = ${param(status)}`;
+    return [`${from}${only}${older} ${order}`, values];
+  }
+  return [
+    `select r.* from unnest(${param(status === undefined ? RUN_STATUSES : [status])}::text[]) as s(wanted)
+     cross join lateral (${from} and agent = ${param(agent)} and status = s.wanted${older} ${order}) r ${order}`,
+    values,
+  ];
 }
 
 export async function sessionSummaries(
@@ -84,11 +105,13 @@ export async function sessionSummaries(
 
 /** The newest sessions and those under way. */
 export async function recentSessions({ database }: SessionsContext, limit: number): Promise<SessionSummary[]> {
+  // Looked up one by one: joined, all runs would be read.
   const roots = await database.query<RootRow>(
-    `select ${ROOT_COLUMNS} from runs where run_id in (
+    `select root.* from (
        (select run_id from runs where parent_id is null order by started_at desc, run_id desc limit $1)
        union (select session_id from runs where status = 'ready' limit $1)
-       union (select session_id from runs where status = 'running' limit $1))
+       union (select session_id from runs where status = 'running' limit $1)) as recent
+     cross join lateral (select ${ROOT_COLUMNS} from runs where runs.run_id = recent.run_id limit 1) root
      order by started_at desc limit $1`,
     [limit],
   );
@@ -112,7 +135,10 @@ export async function sessionRuns({ database }: SessionsContext, session: string
 /** A whole session, its events in causal order. */
 export async function sessionView(context: SessionsContext, session: string): Promise<SessionView> {
   const runs = await sessionRuns(context, session);
-  const events = await Promise.all(runs.map((run) => context.journal.read(run.run)));
+  const events = await context.journal.readRuns(
+    runs.map(({ run }) => ({ run, after: 0 })),
+    null,
+  );
   const [summary] = await sessionSummaries(context, [session]);
   if (!summary) throw new NotFoundError(`The session ${session} has no root run.`, { details: { session } });
   return { session: summary, runs, events: causalOrder(events) };
@@ -162,11 +188,16 @@ export async function eventsAfter(
 ): Promise<SessionDelta> {
   const runs = await sessionRuns(context, session);
   const behind = runs.filter((run) => run.events > (cursor[run.run] ?? 0));
-  const read = await Promise.all(behind.map((run) => context.journal.read(run.run, cursor[run.run] ?? 0)));
+  // As many of each run as may be shown: those that come first of all of them are among these.
+  const read = await context.journal.readRuns(
+    behind.map(({ run }) => ({ run, after: cursor[run] ?? 0 })),
+    limit,
+  );
   const ordered = causalOrder(read);
+  const left = behind.reduce((sum, { run, events }) => sum + events - (cursor[run] ?? 0), 0);
   const [summary] = await sessionSummaries(context, [session]);
   if (!summary) throw new NotFoundError(`The session ${session} has no root run.`, { details: { session } });
-  return { events: ordered.slice(0, limit), session: summary, runs, more: ordered.length > limit };
+  return { events: ordered.slice(0, limit), session: summary, runs, more: Math.max(ordered.length, left) > limit };
 }
 
 async function summarise(database: Database, roots: readonly RootRow[]): Promise<SessionSummary[]> {
@@ -207,9 +238,4 @@ function toRunSummary(row: RunRow): RunSummary {
     events: row.head_seq,
     waits: JSON.parse(row.waits) as Wait[],
   };
-}
-
-function parseAfter(after: string | undefined): [number | null, string | null] {
-  const match = /^(\d{1,16})\.([0-9a-f-]{36})$/.exec(after ?? "");
-  return match ? [Number(match[1]), match[2] ?? null] : [null, null];
 }

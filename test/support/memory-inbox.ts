@@ -15,12 +15,14 @@ export interface InboxContents {
 type InboxServices = Pick<
   ConsoleServices,
   | "listApprovals"
+  | "theseApprovals"
   | "getApproval"
   | "pendingApprovals"
   | "decide"
   | "listDoubts"
   | "resolveDoubt"
   | "listQuestions"
+  | "theseQuestions"
   | "getQuestion"
   | "openQuestions"
   | "answerQuestion"
@@ -47,9 +49,17 @@ export abstract class MemoryInbox extends MemoryMail implements InboxServices {
   protected abstract override read<T>(work: () => T): Promise<T>;
 
   listApprovals: InboxServices["listApprovals"] = (reader, { status }) =>
+    this.read(() => ({
+      approvals: this.inbox.approvals
+        .filter((approval) => status === "all" || (approval.status === "pending") === (status === "pending"))
+        .map((approval) => approvalFor(reader, approval)),
+      next: null,
+    }));
+
+  theseApprovals: InboxServices["theseApprovals"] = (reader, ids) =>
     this.read(() =>
       this.inbox.approvals
-        .filter((approval) => status === "all" || (approval.status === "pending") === (status === "pending"))
+        .filter(({ approval }) => ids.includes(approval))
         .map((approval) => approvalFor(reader, approval)),
     );
 
@@ -76,7 +86,7 @@ export abstract class MemoryInbox extends MemoryMail implements InboxServices {
       return approvalFor(by, decided);
     });
 
-  listDoubts: InboxServices["listDoubts"] = () => this.read(() => [...this.inbox.doubts]);
+  listDoubts: InboxServices["listDoubts"] = () => this.read(() => ({ doubts: [...this.inbox.doubts], next: null }));
 
   resolveDoubt: InboxServices["resolveDoubt"] = (_by, { run, effect }) =>
     this.read(() => {
@@ -86,9 +96,17 @@ export abstract class MemoryInbox extends MemoryMail implements InboxServices {
     });
 
   listQuestions: InboxServices["listQuestions"] = (reader, { status }) =>
+    this.read(() => ({
+      questions: this.inbox.questions
+        .filter((question) => status === "all" || (question.status === "open") === (status === "open"))
+        .map((question) => questionFor(reader, question)),
+      next: null,
+    }));
+
+  theseQuestions: InboxServices["theseQuestions"] = (reader, ids) =>
     this.read(() =>
       this.inbox.questions
-        .filter((question) => status === "all" || (question.status === "open") === (status === "open"))
+        .filter(({ question }) => ids.includes(question))
         .map((question) => questionFor(reader, question)),
     );
 
@@ -131,7 +149,7 @@ export abstract class MemoryInbox extends MemoryMail implements InboxServices {
     return question;
   }
 
-  listRuns: InboxServices["listRuns"] = () => this.read(() => []);
+  listRuns: InboxServices["listRuns"] = () => this.read(() => ({ runs: [], next: null }));
 
   getRun: ConsoleServices["getRun"] = (run) => this.read(() => runOf(run));
 

@@ -1,39 +1,38 @@
 import type { ConsoleServices } from "../../../runtime/core/console-services.ts";
-import { NotFoundError } from "../../../runtime/core/errors.ts";
 import type { Principal } from "../../../runtime/core/people.ts";
 import type { ListNews, ListSource } from "./list-feed.ts";
+
+/** So many of those that wait are sent to a new subscriber: the oldest, as a page of the list has them. */
+const FIRST = 200;
 
 /** One kind of things that wait for people, each of which looks different to different readers. */
 interface Inbox<View> {
   readonly type: "approval" | "question";
-  /** The ids of all that wait, each with a text that changes whenever something about it does. */
+  /** The ids of the oldest that wait, each with a text that changes whenever something about it does. */
   readonly waiting: () => Promise<ReadonlyMap<string, string>>;
   readonly list: (reader: Principal) => Promise<readonly View[]>;
-  readonly get: (reader: Principal, id: string) => Promise<View>;
-  readonly idOf: (view: View) => string;
+  readonly these: (reader: Principal, ids: readonly string[]) => Promise<readonly View[]>;
 }
 
 export function approvalsSource(
-  services: Pick<ConsoleServices, "pendingApprovals" | "listApprovals" | "getApproval">,
+  services: Pick<ConsoleServices, "pendingApprovals" | "listApprovals" | "theseApprovals">,
 ): ListSource {
   return inboxSource({
     type: "approval",
     waiting: () => services.pendingApprovals(),
-    list: (reader) => services.listApprovals(reader, { status: "pending" }),
-    get: (reader, id) => services.getApproval(reader, id),
-    idOf: (view) => view.approval,
+    list: async (reader) => (await services.listApprovals(reader, { status: "pending", limit: FIRST })).approvals,
+    these: (reader, ids) => services.theseApprovals(reader, ids),
   });
 }
 
 export function questionsSource(
-  services: Pick<ConsoleServices, "openQuestions" | "listQuestions" | "getQuestion">,
+  services: Pick<ConsoleServices, "openQuestions" | "listQuestions" | "theseQuestions">,
 ): ListSource {
   return inboxSource({
     type: "question",
     waiting: () => services.openQuestions(),
-    list: (reader) => services.listQuestions(reader, { status: "open" }),
-    get: (reader, id) => services.getQuestion(reader, id),
-    idOf: (view) => view.question,
+    list: async (reader) => (await services.listQuestions(reader, { status: "open", limit: FIRST })).questions,
+    these: (reader, ids) => services.theseQuestions(reader, ids),
   });
 }
 
@@ -47,34 +46,18 @@ function inboxSource<View>(inbox: Inbox<View>): ListSource {
   return {
     async read() {
       const waiting = await inbox.waiting();
-      const changed = new Set([...waiting].filter(([id, text]) => known.get(id) !== text).map(([id]) => id));
+      const changed = [...waiting].filter(([id, text]) => known.get(id) !== text).map(([id]) => id);
       const gone = [...known.keys()].filter((id) => !waiting.has(id));
+      const read = async (reader: Principal, ids: readonly string[]): Promise<ListNews[]> =>
+        ids.length === 0 ? [] : (await inbox.these(reader, ids)).map(asNews);
       return {
-        async newsFor(reader, whole) {
-          if (changed.size === 0 && gone.length === 0 && !whole) return { all: [], changed: [] };
-          const settled = (await Promise.all(gone.map((id) => orNull(inbox.get(reader, id)))))
-            .filter((view) => view !== null)
-            .map(asNews);
-          const views = await inbox.list(reader);
-          return {
-            all: [...settled, ...views.map(asNews)],
-            changed: [...settled, ...views.filter((view) => changed.has(inbox.idOf(view))).map(asNews)],
-          };
-        },
+        // What has just gone may still be on a page that its reader loaded before.
+        all: async (reader) => [...(await read(reader, gone)), ...(await inbox.list(reader)).map(asNews)],
+        changed: (reader) => read(reader, [...gone, ...changed]),
         told() {
           known = waiting;
         },
       };
     },
   };
-}
-
-/** Null for what is gone altogether, as after a fresh start on an empty database. */
-async function orNull<T>(reading: Promise<T>): Promise<T | null> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (error instanceof NotFoundError) return null;
-    throw error;
-  }
 }

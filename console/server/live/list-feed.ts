@@ -12,11 +12,10 @@ export interface ListNews {
 
 /** What a list holds now, and what of it is new since the reading before. */
 export interface Reading {
-  /** @param whole true if somebody of these readers has got nothing yet */
-  newsFor(
-    reader: Principal,
-    whole: boolean,
-  ): Promise<{ readonly all: readonly ListNews[]; readonly changed: readonly ListNews[] }>;
+  /** What a reader who has got nothing yet is sent. */
+  all(reader: Principal): Promise<readonly ListNews[]>;
+  /** What has changed for a reader who has all that there was. */
+  changed(reader: Principal): Promise<readonly ListNews[]>;
   /** Everybody has been told: the next reading starts from here. */
   told(): void;
 }
@@ -93,11 +92,17 @@ export class ListFeed implements Feed {
     try {
       const reading = await this.#source.read({ moved, look });
       for (const [reader, subscribers] of byReader(listening)) {
-        const news = await reading.newsFor(
-          reader,
-          subscribers.some((subscriber) => this.#fresh.has(subscriber)),
-        );
-        for (const subscriber of subscribers) this.#tell(subscriber, news);
+        // Who they are is settled first: somebody may come meanwhile.
+        const fresh = subscribers.filter((subscriber) => this.#fresh.has(subscriber));
+        const rest = subscribers.filter((subscriber) => !fresh.includes(subscriber));
+        const all = fresh.length > 0 ? await reading.all(reader) : [];
+        for (const subscriber of fresh) {
+          // It may have unsubscribed while this was read.
+          if (this.#fresh.delete(subscriber)) this.#members.add(subscriber);
+          this.#tell(subscriber, all);
+        }
+        const changed = rest.length > 0 ? await reading.changed(reader) : [];
+        for (const subscriber of rest) this.#tell(subscriber, changed);
       }
       reading.told();
     } catch (error) {
@@ -107,13 +112,9 @@ export class ListFeed implements Feed {
     }
   }
 
-  #tell(subscriber: Subscriber, news: Awaited<ReturnType<Reading["newsFor"]>>): void {
-    const isNew = this.#fresh.delete(subscriber);
-    if (isNew) this.#members.add(subscriber);
-    // It may have unsubscribed while this was read.
+  #tell(subscriber: Subscriber, entries: readonly ListNews[]): void {
     if (!this.#members.has(subscriber)) return;
     const { connection, id } = subscriber;
-    const entries = isNew ? news.all : news.changed;
     if (entries.length > 0 && connection.behind) {
       subscriber.drop("behind");
       return;

@@ -27,9 +27,9 @@ export function sessionsSource(services: Pick<ConsoleServices, "recentSessions" 
           sent.get(session) === news.text ? [] : [[session, news] as const],
         ),
       );
-      const news = { all: recent.map(([, each]) => each), changed: [...changed.values()] };
       return {
-        newsFor: () => Promise.resolve(news),
+        all: () => Promise.resolve(recent.map(([, each]) => each)),
+        changed: () => Promise.resolve([...changed.values()]),
         told: () => {
           for (const [session, { text }] of changed) remember(session, text);
         },

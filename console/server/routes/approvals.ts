@@ -1,6 +1,6 @@
 import type { FastifyInstance } from "fastify";
 import type { ConsoleServices } from "../../../runtime/core/console-services.ts";
-import { approvalsQuery, decideBody, resolveDoubtBody } from "../../../runtime/core/protocol.ts";
+import { approvalsQuery, decideBody, doubtsQuery, resolveDoubtBody } from "../../../runtime/core/protocol.ts";
 import { parse } from "../answers.ts";
 import { identityOf } from "../security.ts";
 import { idParams } from "./sessions.ts";
@@ -11,9 +11,9 @@ export function addApprovalRoutes(
   /** Tells the live inboxes, so that others see a decision before the next poll. */
   onDecided: () => void,
 ): void {
-  app.get("/api/approvals", async (request) => ({
-    approvals: await services.listApprovals(identityOf(request), parse(approvalsQuery, request.query, "query")),
-  }));
+  app.get("/api/approvals", (request) =>
+    services.listApprovals(identityOf(request), parse(approvalsQuery, request.query, "query")),
+  );
 
   app.get("/api/approvals/:id", (request) =>
     services.getApproval(identityOf(request), parse(idParams, request.params, "path").id),
@@ -27,7 +27,7 @@ export function addApprovalRoutes(
     return approval;
   });
 
-  app.get("/api/doubts", async () => ({ doubts: await services.listDoubts() }));
+  app.get("/api/doubts", (request) => services.listDoubts(parse(doubtsQuery, request.query, "query")));
 
   app.post("/api/doubts/resolve", async (request, reply) => {
     await services.resolveDoubt(identityOf(request), parse(resolveDoubtBody, request.body, "resolution"));

@@ -11,9 +11,9 @@ export function addQuestionRoutes(
   /** Tells the live inboxes, so that others see an answer before the next poll. */
   onAnswered: () => void,
 ): void {
-  app.get("/api/questions", async (request) => ({
-    questions: await services.listQuestions(identityOf(request), parse(questionsQuery, request.query, "query")),
-  }));
+  app.get("/api/questions", (request) =>
+    services.listQuestions(identityOf(request), parse(questionsQuery, request.query, "query")),
+  );
 
   app.get("/api/questions/:id", (request) =>
     services.getQuestion(identityOf(request), parse(idParams, request.params, "path").id),

@@ -26,9 +26,7 @@ export function addSessionRoutes(app: FastifyInstance, services: ConsoleServices
     return reply.code(started.created ? 201 : 200).send(started.session);
   });
 
-  app.get("/api/runs", async (request) => ({
-    runs: await services.listRuns(parse(runsQuery, request.query, "query")),
-  }));
+  app.get("/api/runs", (request) => services.listRuns(parse(runsQuery, request.query, "query")));
 
   app.get("/api/runs/:id", (request) => services.getRun(parse(idParams, request.params, "path").id));
 

@@ -1,10 +1,13 @@
 import type { JsonValue } from "../../../runtime/core/json.ts";
 import type {
   AgentSummary,
+  ApprovalsPage,
   ApprovalView,
+  DoubtsPage,
   DoubtView,
   ErrorBody,
   Me,
+  QuestionsPage,
   QuestionView,
   SessionState,
   SessionsPage,
@@ -26,6 +29,24 @@ export interface ApiOptions {
   /** The token of the person who is signed in; sent back with everything that changes something. */
   readonly csrfToken: () => string | undefined;
   readonly fetch: typeof fetch;
+}
+
+/** What waits is shown whole, up to a thousand; of what does not wait any more, the latest page is enough. */
+const MOST_PAGES = 5;
+
+/** The entries of a list's first pages. */
+async function upTo<View>(
+  pages: number,
+  read: (after: string | undefined) => Promise<{ readonly views: readonly View[]; readonly next: string | null }>,
+): Promise<readonly View[]> {
+  const first = await read(undefined);
+  const views = [...first.views];
+  for (let { next } = first, count = 1; next !== null && count < pages; count++) {
+    const page = await read(next);
+    views.push(...page.views);
+    next = page.next;
+  }
+  return views;
 }
 
 /** The console's HTTP API. Every method rejects with {@link ApiError} or {@link UnreachableError}. */
@@ -64,9 +85,11 @@ export class Api {
     return this.#get(`/api/sessions/${encodeURIComponent(session)}/verify`, {}, signal);
   }
 
-  async approvals(status: ApprovalsFilter, signal?: AbortSignal): Promise<readonly ApprovalView[]> {
-    const { approvals } = await this.#get<{ approvals: ApprovalView[] }>("/api/approvals", { status }, signal);
-    return approvals;
+  approvals(status: ApprovalsFilter, signal?: AbortSignal): Promise<readonly ApprovalView[]> {
+    return upTo(status === "decided" ? 1 : MOST_PAGES, async (after) => {
+      const { approvals, next } = await this.#get<ApprovalsPage>("/api/approvals", { status, after }, signal);
+      return { views: approvals, next };
+    });
   }
 
   approval(approval: string, signal?: AbortSignal): Promise<ApprovalView> {
@@ -82,18 +105,22 @@ export class Api {
     return agents;
   }
 
-  async doubts(signal?: AbortSignal): Promise<readonly DoubtView[]> {
-    const { doubts } = await this.#get<{ doubts: DoubtView[] }>("/api/doubts", {}, signal);
-    return doubts;
+  doubts(signal?: AbortSignal): Promise<readonly DoubtView[]> {
+    return upTo(MOST_PAGES, async (after) => {
+      const { doubts, next } = await this.#get<DoubtsPage>("/api/doubts", { after }, signal);
+      return { views: doubts, next };
+    });
   }
 
   resolveDoubt(body: ResolveDoubt): Promise<void> {
     return this.#post("/api/doubts/resolve", body);
   }
 
-  async questions(status: QuestionsFilter, signal?: AbortSignal): Promise<readonly QuestionView[]> {
-    const { questions } = await this.#get<{ questions: QuestionView[] }>("/api/questions", { status }, signal);
-    return questions;
+  questions(status: QuestionsFilter, signal?: AbortSignal): Promise<readonly QuestionView[]> {
+    return upTo(status === "past" ? 1 : MOST_PAGES, async (after) => {
+      const { questions, next } = await this.#get<QuestionsPage>("/api/questions", { status, after }, signal);
+      return { views: questions, next };
+    });
   }
 
   question(question: string, signal?: AbortSignal): Promise<QuestionView> {

@@ -3,10 +3,10 @@ import pc from "picocolors";
 import type { ApprovalView } from "../../core/protocol.ts";
 import type { Principal } from "../../core/people.ts";
 import { InvalidInputError } from "../../core/errors.ts";
-import { idOf, parseJson } from "../arguments.ts";
+import { idOf, parseJson, wholeNumber } from "../arguments.ts";
 import { configOf, connect, globalOptions, signedIn } from "../context.ts";
 import { ConfigNotFoundError } from "../load-config.ts";
-import { brief, print, table, time, visible } from "../output.ts";
+import { brief, moreThan, print, table, time, visible } from "../output.ts";
 
 /** Somebody who may look but decides nothing: reading commands need no person. */
 const READER: Principal = { name: "", kind: "service", roles: ["viewer"], pools: [] };
@@ -20,14 +20,18 @@ export function addApprovalCommands(program: Command): void {
     .command("ls")
     .description("list held calls")
     .option("--all", "decided ones too")
-    .action(async (options: { all?: boolean }, command: Command) => {
+    .option("--limit <n>", "how many", wholeNumber, 200)
+    .action(async (options: { all?: boolean; limit: number }, command: Command) => {
       const global = globalOptions(command);
       await using session = await connect(global);
-      const list = await session.services.listApprovals(READER, { status: options.all === true ? "all" : "pending" });
-      print(global.json, { approvals: list }, () =>
+      const { approvals: list, next } = await session.services.listApprovals(READER, {
+        status: options.all === true ? "all" : "pending",
+        limit: options.limit,
+      });
+      print(global.json, { approvals: list, next }, () =>
         list.length === 0
           ? "Nothing waits for a decision."
-          : table(
+          : `${table(
               ["APPROVAL", "AGENT", "CALL", "ARGUMENTS", "RULE", "POOL", "STATUS", "UNTIL (UTC)"],
               list.map((one) => [
                 one.approval,
@@ -39,7 +43,7 @@ export function addApprovalCommands(program: Command): void {
                 one.status,
                 time(one.expiresAt),
               ]),
-            ),
+            )}${moreThan(next, options.limit)}`,
       );
     });
   approvals
@@ -76,19 +80,20 @@ export function addApprovalCommands(program: Command): void {
   doubts
     .command("ls")
     .description("list calls in doubt")
-    .action(async (_options: unknown, command: Command) => {
+    .option("--limit <n>", "how many", wholeNumber, 200)
+    .action(async ({ limit }: { limit: number }, command: Command) => {
       const global = globalOptions(command);
       await using session = await connect(global);
-      const list = await session.services.listDoubts();
-      print(global.json, { doubts: list }, () =>
+      const { doubts: list, next } = await session.services.listDoubts({ limit });
+      print(global.json, { doubts: list, next }, () =>
         list.length === 0
           ? "No call is in doubt."
-          : list
+          : `${list
               .map(
                 (one) =>
                   `${pc.bold(one.tool)} ${brief(one.input)}\n  run     ${one.run}\n  effect  ${one.effect}\n  key     ${one.effectId}\n  why     ${visible(one.reason)}`,
               )
-              .join("\n"),
+              .join("\n")}${moreThan(next, limit)}`,
       );
     });
   doubts

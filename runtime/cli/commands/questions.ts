@@ -2,9 +2,9 @@ import type { Command } from "commander";
 import pc from "picocolors";
 import { answerQuestion, listQuestions } from "../../approvals/questions.ts";
 import { deliverIn } from "../../journal/deliver.ts";
-import { idOf, parseJson } from "../arguments.ts";
+import { idOf, parseJson, wholeNumber } from "../arguments.ts";
 import { connect, globalOptions, signedIn } from "../context.ts";
-import { print, visible } from "../output.ts";
+import { moreThan, print, visible } from "../output.ts";
 
 /** `questions ls|answer`: what agents ask people with `human.ask`. */
 export function addQuestionCommands(program: Command): void {
@@ -13,19 +13,23 @@ export function addQuestionCommands(program: Command): void {
     .command("ls")
     .description("list open questions")
     .option("--all", "past ones too")
-    .action(async (options: { all?: boolean }, command: Command) => {
+    .option("--limit <n>", "how many", wholeNumber, 200)
+    .action(async ({ all, limit }: { all?: boolean; limit: number }, command: Command) => {
       const global = globalOptions(command);
       await using session = await connect(global);
-      const list = await listQuestions(session.database, { all: options.all === true });
-      print(global.json, { questions: list }, () =>
+      const { questions: list, next } = await listQuestions(session.database, {
+        status: all === true ? "all" : "open",
+        limit,
+      });
+      print(global.json, { questions: list, next }, () =>
         list.length === 0
           ? "No question is open."
-          : list
+          : `${list
               .map(
                 (one) =>
                   `${pc.bold(visible(one.text))}\n  question  ${one.question}\n  from      ${one.agent}, for the pool ${one.pool}, ${one.status}\n  answer    ${visible(JSON.stringify(one.answer))}`,
               )
-              .join("\n"),
+              .join("\n")}${moreThan(next, limit)}`,
       );
     });
   questions

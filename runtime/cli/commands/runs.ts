@@ -2,7 +2,7 @@ import { Option, type Command } from "commander";
 import type { RunView } from "../../core/protocol.ts";
 import { idOf, wholeNumber } from "../arguments.ts";
 import { configOf, connect, globalOptions, signedIn } from "../context.ts";
-import { oneLine, print, table, time } from "../output.ts";
+import { moreThan, oneLine, print, table, time } from "../output.ts";
 
 const RUN_ID = idOf("a run", "runs ls");
 
@@ -29,13 +29,13 @@ export function addRunsCommands(program: Command): void {
         const global = globalOptions(command);
         await using session = await connect(global);
         const { status, agent, limit } = options;
-        const list = await session.services.listRuns({
+        const { runs: list, next } = await session.services.listRuns({
           status: status as "ready" | undefined,
           agent,
           limit,
           stuck: options.stuck === true,
         });
-        print(global.json, { runs: list }, () =>
+        print(global.json, { runs: list, next }, () =>
           list.length === 0
             ? "All such runs have ended."
             : `${table(
@@ -52,7 +52,7 @@ export function addRunsCommands(program: Command): void {
                   String(run.crashes),
                   run.stuck === null ? "" : STUCK_WORDS[run.stuck],
                 ]),
-              )}${list.length === limit ? `\nThere may be more than these ${String(limit)}: --limit shows them.` : ""}`,
+              )}${moreThan(next, limit)}`,
         );
       },
     );

@@ -97,7 +97,9 @@ forbid (principal, action == Action::"pay.do", resource) unless { context.approv
       await platform.reach(run, "parked");
       for (const approval of await platform.pending(run)) await platform.decide(approval, "approve");
     }
-    const question = (await listQuestions(platform.database)).find(({ run }) => run === runs[0]);
+    const question = (await listQuestions(platform.database, { status: "open", limit: 1_000 })).questions.find(
+      ({ run }) => run === runs[0],
+    );
     expect(question?.text).toBe("What is \uFFFD this?");
     await answerQuestion({ database: platform.database, deliver: deliverIn }, OLGA, {
       question: question?.question ?? "",

@@ -49,7 +49,9 @@ function project(name: string, shape: (world: World) => unknown): { config: Sign
 }
 
 async function openOf(run: string): Promise<Question[]> {
-  return (await listQuestions(platform.database)).filter((open) => open.run === run);
+  return (await listQuestions(platform.database, { status: "open", limit: 1_000 })).questions.filter(
+    (open) => open.run === run,
+  );
 }
 
 function answer(question: Question | undefined, given: JsonValue, by = OLGA): ReturnType<typeof answerQuestion> {

@@ -185,7 +185,7 @@ describe("a run whose agent has changed while it waited", () => {
     await platform.reach(run, "ready");
     const act = services(now);
     expect(await act.getRun(run)).toMatchObject({ version: "v1", stuck: "no_worker_for_version" });
-    expect((await act.listRuns({ stuck: true, limit: 10 })).map((one) => one.run)).toContain(run);
+    expect((await act.listRuns({ stuck: true, limit: 10 })).runs.map((one) => one.run)).toContain(run);
     // What has begun with no version yet is taken by what is there.
     const other = await platform.start(now, "changes", { id: "b" });
     expect((await platform.reach(other, "finished")).at(-1)?.data).toMatchObject({ output: { done: "v2" } });

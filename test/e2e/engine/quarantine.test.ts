@@ -57,7 +57,7 @@ test("a run that crashes its workers - is quarantined after it did so alone, its
     sweepMs: 50,
     onSuspects: () => wanted++,
   });
-  const list = () => services.listRuns({ stuck: false, limit: 10 });
+  const list = async () => (await services.listRuns({ stuck: false, limit: 10 })).runs;
   // Their leases do not end at the same moment.
   await until(async () => (await list()).every(({ crashes }) => crashes === 1));
   const before = wanted;

@@ -37,7 +37,9 @@ function asks(schema: z.ZodType, rules: readonly URL[] = [permitAll]): Signalbox
 }
 
 async function theQuestion(run: string): Promise<Question> {
-  const question = (await listQuestions(platform.database)).find((open) => open.run === run);
+  const question = (await listQuestions(platform.database, { status: "open", limit: 1_000 })).questions.find(
+    (open) => open.run === run,
+  );
   if (!question) throw new Error("Nothing is asked.");
   return question;
 }
@@ -80,7 +82,7 @@ describe("a question to people", () => {
       via: "operator",
       by: { kind: "person", id: "olga" },
     });
-    const all = await listQuestions(platform.database, { all: true });
+    const { questions: all } = await listQuestions(platform.database, { status: "all", limit: 1_000 });
     expect(all.find(({ question: id }) => id === question.question)).toMatchObject({
       status: "answered",
       answered: { by: "olga", value: { choice: "replace", note: "It is old." } },
@@ -143,7 +145,11 @@ describe("a question to people", () => {
     const run = await platform.start(project, "asks-people", {});
     const events = await platform.reach(run, "failed");
     expect(events.at(-1)?.data).toMatchObject({ error: { code: "CALL_REFUSED" } });
-    expect((await listQuestions(platform.database)).filter((open) => open.run === run)).toEqual([]);
+    expect(
+      (await listQuestions(platform.database, { status: "open", limit: 1_000 })).questions.filter(
+        (open) => open.run === run,
+      ),
+    ).toEqual([]);
   });
 
   test("whose run fails for another reason - is void", async () => {
@@ -168,7 +174,9 @@ describe("a question to people", () => {
     await using _worker = await platform.worker(project);
     const run = await platform.start(project, "gives-up", {});
     await platform.reach(run, "failed");
-    const question = (await listQuestions(platform.database, { all: true })).find((one) => one.run === run);
+    const question = (await listQuestions(platform.database, { status: "all", limit: 1_000 })).questions.find(
+      (one) => one.run === run,
+    );
     expect(question?.status).toBe("void");
     if (question) await expect(answer(question, "x")).rejects.toMatchObject({ code: "ALREADY_DECIDED" });
   });
