@@ -22,7 +22,7 @@ export interface ContestantKind {
   readonly database: "none" | "empty" | "migrated";
   surroundings(servers: { readonly databaseUrl: string; readonly nats: Nats }): Promise<Surroundings>;
   /** Looks, after the measurements, at what is left of them. @throws if the runs did not do what was asked */
-  check?(databaseUrl: string): Promise<void>;
+  check?(databaseUrl: string, stepsPerRun: number): Promise<void>;
 }
 
 interface Nats {
@@ -100,3 +100,9 @@ export const CONTESTANTS: readonly ContestantKind[] = [
   signalbox("signalbox", "reads"),
   signalbox("signalboxIrreversible", "pays"),
 ];
+
+export function contestant(name: string): ContestantKind {
+  const found = CONTESTANTS.find((one) => one.name === name);
+  if (!found) throw new Error(`There is no contestant "${name}".`);
+  return found;
+}

@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 
 export interface Contestant {
   readonly versions: Readonly<Record<string, string>>;
-  /** Starts a run of five steps, and resolves once its end is as durable as this contestant makes it. */
+  /** Starts a run of the steps, and resolves once its end is as durable as this contestant makes it. */
   run(): Promise<void>;
   /** Before the process ends. */
   close?(): Promise<void>;
