@@ -15,6 +15,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openConnection } from "../../runtime/journal/database.ts";
 import { alone20 } from "./engine/alone20.ts";
+import { growth } from "./engine/growth.ts";
 import { ContestantProcess } from "./engine/contestant.ts";
 import { CONTESTANTS, type ContestantKind } from "./engine/contestants.ts";
 import { compiledProgram } from "./engine/programs.ts";
@@ -26,6 +27,7 @@ import { STEPS } from "./engine/work.ts";
 
 /** What is measured once, beside the scenes. */
 const SINGLE: Readonly<Record<string, (servers: BenchServers) => Promise<object>>> = {
+  growth,
   alone20: (on) => alone20(on, { rounds }),
 };
 

@@ -1,8 +1,9 @@
 /** The project that Signalbox runs in the engine's benchmark: the same steps as the others, judged by twenty rules. */
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
-import { defineAgent, defineConfig, defineTool, type SignalboxConfig } from "signalbox";
+import { defineAgent, defineConfig, defineTool, type AnyAgent, type SignalboxConfig } from "signalbox";
 import { z } from "zod";
 import { APPENDED, look, STEPS } from "../bench/engine/work.ts";
+import { growingAgent, heldAgent, slowAgent } from "./bench-watched-agents.ts";
 
 const Call = z.object({ step: z.string(), question: z.string() });
 const Answer = z.object({ answer: z.string() });
@@ -54,8 +55,21 @@ function agent(name: string, rules: URL, pays: boolean) {
   });
 }
 
-export function benchProject(rules: URL): SignalboxConfig {
-  return defineConfig({
-    agents: [agent(process.env["BENCH_AGENT"] ?? "reads", rules, process.env["BENCH_AGENT"] === "pays")],
-  });
+/** How the agents are named that the benchmark's projects hold. */
+export type BenchAgent = "reads" | "pays" | "held" | "slow" | "grows";
+
+/** @param ran told when a node of the agent that grows runs */
+export function benchProject(
+  names: readonly BenchAgent[],
+  rules: URL,
+  ran: () => void = () => undefined,
+): SignalboxConfig {
+  const agents: Readonly<Record<BenchAgent, () => AnyAgent>> = {
+    reads: () => agent("reads", rules, false),
+    pays: () => agent("pays", rules, true),
+    held: () => heldAgent(rules),
+    slow: () => slowAgent(rules),
+    grows: () => growingAgent(ran),
+  };
+  return defineConfig({ agents: names.map((name) => agents[name]()) });
 }
