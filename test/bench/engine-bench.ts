@@ -16,6 +16,8 @@ import { parseArgs } from "node:util";
 import { openConnection } from "../../runtime/journal/database.ts";
 import { alone20 } from "./engine/alone20.ts";
 import { growth } from "./engine/growth.ts";
+import { live } from "./engine/live.ts";
+import { wake } from "./engine/wake.ts";
 import { ContestantProcess } from "./engine/contestant.ts";
 import { CONTESTANTS, type ContestantKind } from "./engine/contestants.ts";
 import { compiledProgram } from "./engine/programs.ts";
@@ -28,6 +30,8 @@ import { STEPS } from "./engine/work.ts";
 /** What is measured once, beside the scenes. */
 const SINGLE: Readonly<Record<string, (servers: BenchServers) => Promise<object>>> = {
   growth,
+  wake,
+  live,
   alone20: (on) => alone20(on, { rounds }),
 };
 

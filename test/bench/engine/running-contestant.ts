@@ -8,6 +8,7 @@ export interface RunningContestant extends AsyncDisposable {
   readonly process: ContestantProcess;
   /** Empty where it has none. */
   readonly databaseUrl: string;
+  close(): Promise<void>;
   /** Ends it, and looks at what it has left behind. @throws if the runs did not do what was asked */
   check(stepsPerRun: number): Promise<void>;
 }
@@ -32,6 +33,7 @@ export async function startContestant(
   return {
     process,
     databaseUrl,
+    close,
     async check(stepsPerRun) {
       await close();
       await kind.check?.(databaseUrl, stepsPerRun);
