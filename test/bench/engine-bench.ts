@@ -14,6 +14,10 @@ import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { openConnection } from "../../runtime/journal/database.ts";
+import { alone20 } from "./engine/alone20.ts";
+import { growth } from "./engine/growth.ts";
+import { live } from "./engine/live.ts";
+import { wake } from "./engine/wake.ts";
 import { ContestantProcess } from "./engine/contestant.ts";
 import { CONTESTANTS, type ContestantKind } from "./engine/contestants.ts";
 import { compiledProgram } from "./engine/programs.ts";
@@ -22,6 +26,14 @@ import type { Done } from "./engine/serve.ts";
 import { startBenchServers, type BenchServers } from "./engine/servers.ts";
 import { median } from "./engine/statistics.ts";
 import { STEPS } from "./engine/work.ts";
+
+/** What is measured once, beside the scenes. */
+const SINGLE: Readonly<Record<string, (servers: BenchServers) => Promise<object>>> = {
+  growth,
+  wake,
+  live,
+  alone20: (on) => alone20(on, { rounds }),
+};
 
 const { values } = parseArgs({
   options: {
@@ -36,7 +48,12 @@ const rounds = Number(values.rounds);
 const ms = Number(values.seconds) * 1_000;
 const warmUpRuns = Number(values.warm);
 const wanted = values.only?.split(",");
-const contestants = CONTESTANTS.filter(({ name }) => wanted === undefined || wanted.includes(name));
+const isWanted = (name: string): boolean => wanted === undefined || wanted.includes(name);
+const contestants = CONTESTANTS.filter(({ name }) => isWanted(name));
+for (const name of wanted ?? []) {
+  const known = [...CONTESTANTS.map((one) => one.name), ...Object.keys(SINGLE)];
+  if (!known.includes(name)) throw new Error(`There is nothing named "${name}" to measure: ${known.join(", ")}.`);
+}
 
 const SCENES = ["c1", "c20", "c20w2"] as const;
 type Scene = (typeof SCENES)[number];
@@ -94,7 +111,7 @@ async function turn(servers: BenchServers, kind: ContestantKind): Promise<Record
     await start();
     const c20w2 = await measured(20);
     for (const contestant of processes.splice(0)) await contestant.close();
-    await kind.check?.(databaseUrl);
+    await kind.check?.(databaseUrl, STEPS.length);
     return { c1, c20, c20w2 };
   } finally {
     for (const contestant of processes) await contestant.close();
@@ -141,21 +158,37 @@ for (let round = 1; round <= rounds; round++) {
     say(`round ${String(round)}: ${kind.name}: ${brief}`);
   }
 }
-say([...versions].map(([name, version]) => `${name} ${version}`).join(", "));
+if (versions.size > 0) say([...versions].map(([name, version]) => `${name} ${version}`).join(", "));
 
-const report = Object.fromEntries(
-  SCENES.map((scene) => [
-    scene,
-    Object.fromEntries([...taken].map(([name, all]) => [name, medians(all.map((figures) => figures[scene]))])),
-  ]),
-);
-if (!values.json) {
+const report: Record<string, object> = {};
+if (contestants.length > 0) {
   for (const scene of SCENES) {
-    console.log(scene);
-    console.table(report[scene]);
+    report[scene] = Object.fromEntries(
+      [...taken].map(([name, all]) => [name, medians(all.map((figures) => figures[scene]))]),
+    );
+  }
+}
+for (const [name, measure] of Object.entries(SINGLE)) {
+  if (!isWanted(name)) continue;
+  report[name] = rounded(await measure(servers));
+  say(`${name}: ${JSON.stringify(report[name])}`);
+}
+if (!values.json) {
+  for (const [name, figures] of Object.entries(report)) {
+    console.log(name);
+    console.table(figures);
   }
 }
 console.log(JSON.stringify(report));
+
+function rounded(figures: object): object {
+  return Object.fromEntries(
+    Object.entries(figures).map(([name, figure]) => [
+      name,
+      typeof figure === "number" ? round(figure) : (figure as unknown),
+    ]),
+  );
+}
 
 function medians(all: readonly Figures[]): Figures {
   const of = (name: keyof Figures): number | null => {

@@ -1,8 +1,9 @@
-/** The project that Signalbox runs in the engine's benchmark: the same five steps, judged by twenty rules. */
+/** The project that Signalbox runs in the engine's benchmark: the same steps as the others, judged by twenty rules. */
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
-import { defineAgent, defineConfig, defineTool, type SignalboxConfig } from "signalbox";
+import { defineAgent, defineConfig, defineTool, type AnyAgent, type SignalboxConfig } from "signalbox";
 import { z } from "zod";
-import { APPENDED, look, type StepName } from "../bench/engine/work.ts";
+import { APPENDED, look, STEPS } from "../bench/engine/work.ts";
+import { growingAgent, heldAgent, slowAgent } from "./bench-watched-agents.ts";
 
 const Call = z.object({ step: z.string(), question: z.string() });
 const Answer = z.object({ answer: z.string() });
@@ -40,30 +41,35 @@ function agent(name: string, rules: URL, pays: boolean) {
     tools: { look: lookTool, pay: payTool },
     rules,
     graph: ({ tools }) => {
-      const step = (which: StepName) => async (state: typeof State.State) => {
+      const step = (which: string) => async (state: typeof State.State) => {
         // Other arguments in each run, and the same in each attempt.
         const call = { step: which, question: `${state.id}-${which}` };
-        await (pays && which === "report" ? tools.pay : tools.look)(call);
+        await (pays && which === STEPS.at(-1) ? tools.pay : tools.look)(call);
         return { log: [APPENDED] };
       };
       return new StateGraph(State)
-        .addNode("gather", step("gather"))
-        .addNode("check", step("check"))
-        .addNode("weigh", step("weigh"))
-        .addNode("decide", step("decide"))
-        .addNode("report", step("report"))
-        .addEdge(START, "gather")
-        .addEdge("gather", "check")
-        .addEdge("check", "weigh")
-        .addEdge("weigh", "decide")
-        .addEdge("decide", "report")
-        .addEdge("report", END);
+        .addSequence(STEPS.map((name) => [name, step(name)]))
+        .addEdge(START, STEPS[0] ?? END)
+        .addEdge(STEPS.at(-1) ?? START, END);
     },
   });
 }
 
-export function benchProject(rules: URL): SignalboxConfig {
-  return defineConfig({
-    agents: [agent(process.env["BENCH_AGENT"] ?? "reads", rules, process.env["BENCH_AGENT"] === "pays")],
-  });
+/** How the agents are named that the benchmark's projects hold. */
+export type BenchAgent = "reads" | "pays" | "held" | "slow" | "grows";
+
+/** @param ran told when a node of the agent that grows runs */
+export function benchProject(
+  names: readonly BenchAgent[],
+  rules: URL,
+  ran: () => void = () => undefined,
+): SignalboxConfig {
+  const agents: Readonly<Record<BenchAgent, () => AnyAgent>> = {
+    reads: () => agent("reads", rules, false),
+    pays: () => agent("pays", rules, true),
+    held: () => heldAgent(rules),
+    slow: () => slowAgent(rules),
+    grows: () => growingAgent(ran),
+  };
+  return defineConfig({ agents: names.map((name) => agents[name]()) });
 }

@@ -1,12 +1,11 @@
 import { verify } from "../../../runtime/audit/verify.ts";
 import { openDatabase } from "../../../runtime/journal/database.ts";
-import { STEPS } from "./work.ts";
 
 /**
  * What Signalbox left behind: every run has finished with all of its calls made, each with a verdict on record, and
  * every hash of every chain is right.
  */
-export async function checkRecord(databaseUrl: string): Promise<void> {
+export async function checkRecord(databaseUrl: string, stepsPerRun: number): Promise<void> {
   const database = openDatabase({ url: databaseUrl });
   try {
     const statuses = await database.query<{ status: string; runs: number }>(
@@ -19,7 +18,7 @@ export async function checkRecord(databaseUrl: string): Promise<void> {
       `select count(*)::int as judged from events
        where type in ('effect_recorded', 'effect_intended') and data::json -> 'verdict' ->> 'decision' = 'allow'`,
     );
-    const wanted = finished * STEPS.length;
+    const wanted = finished * stepsPerRun;
     if (calls?.judged !== wanted) {
       throw new Error(`${String(wanted)} calls should have a verdict on record, and ${String(calls?.judged)} have.`);
     }

@@ -4,7 +4,8 @@ import { join } from "node:path";
 import signalboxPackage from "../../../package.json" with { type: "json" };
 import type { NatsAccess } from "../../../runtime/core/stack.ts";
 import { WORKER_NODE_ARGS } from "../../../runtime/platform/worker-child.ts";
-import { rulesText } from "../../support/bench-project.ts";
+import { rulesText, type BenchAgent } from "../../support/bench-project.ts";
+import { WATCHED_RULES } from "../../support/bench-watched-agents.ts";
 import { checkRecord } from "./check-record.ts";
 import { startRestate } from "./restate-server.ts";
 
@@ -22,7 +23,7 @@ export interface ContestantKind {
   readonly database: "none" | "empty" | "migrated";
   surroundings(servers: { readonly databaseUrl: string; readonly nats: Nats }): Promise<Surroundings>;
   /** Looks, after the measurements, at what is left of them. @throws if the runs did not do what was asked */
-  check?(databaseUrl: string): Promise<void>;
+  check?(databaseUrl: string, stepsPerRun: number): Promise<void>;
 }
 
 interface Nats {
@@ -52,7 +53,8 @@ function withDatabase(name: string): ContestantKind {
   };
 }
 
-function signalbox(name: string, agent: "reads" | "pays"): ContestantKind {
+/** @param agents the first is the one whose runs the benchmark asks it for */
+function signalbox(name: string, ...agents: readonly BenchAgent[]): ContestantKind {
   return {
     name,
     program: new URL("../../support/bench-worker-process.ts", import.meta.url),
@@ -62,14 +64,14 @@ function signalbox(name: string, agent: "reads" | "pays"): ContestantKind {
     async surroundings({ databaseUrl, nats }) {
       const folder = await mkdtemp(join(tmpdir(), "signalbox-bench-rules-"));
       const rules = join(folder, "rules.cedar");
-      await writeFile(rules, rulesText());
+      await writeFile(rules, agents.includes("held") ? rulesText() + WATCHED_RULES : rulesText());
       return {
         env: {
           DATABASE_URL: databaseUrl,
           NATS_WORKER: JSON.stringify(nats.worker),
           NATS_CONSOLE: JSON.stringify(nats.console),
           BENCH_RULES: rules,
-          BENCH_AGENT: agent,
+          BENCH_AGENTS: agents.join(","),
           SIGNALBOX_VERSION: signalboxPackage.version,
         },
         [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
@@ -100,3 +102,14 @@ export const CONTESTANTS: readonly ContestantKind[] = [
   signalbox("signalbox", "reads"),
   signalbox("signalboxIrreversible", "pays"),
 ];
+
+/** Signalbox with agents that somebody watches, beside the one that keeps it busy. */
+export const WATCHED_SIGNALBOX: ContestantKind = signalbox("watched", "reads", "held", "slow");
+/** Signalbox with an agent that makes runs of as many supersteps as it is told. */
+export const GROWING_SIGNALBOX: ContestantKind = signalbox("growing", "grows");
+
+export function contestant(name: string): ContestantKind {
+  const found = CONTESTANTS.find((one) => one.name === name);
+  if (!found) throw new Error(`There is no contestant "${name}".`);
+  return found;
+}

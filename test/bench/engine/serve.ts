@@ -7,8 +7,10 @@ import { fileURLToPath } from "node:url";
 
 export interface Contestant {
   readonly versions: Readonly<Record<string, string>>;
-  /** Starts a run of five steps, and resolves once its end is as durable as this contestant makes it. */
+  /** Starts a run of the steps, and resolves once its end is as durable as this contestant makes it. */
   run(): Promise<void>;
+  /** Makes one run of so many supersteps. @returns when each of its nodes ran, by `performance.now()` */
+  long?(steps: number): Promise<readonly number[]>;
   /** Before the process ends. */
   close?(): Promise<void>;
 }
@@ -16,6 +18,7 @@ export interface Contestant {
 export type Order =
   | { readonly kind: "warm"; readonly runs: number }
   | { readonly kind: "measure"; readonly concurrency: number; readonly ms: number }
+  | { readonly kind: "long"; readonly steps: number }
   | { readonly kind: "close" };
 
 /** What a contestant did in a measurement. */
@@ -24,6 +27,8 @@ export interface Done {
   readonly ms: number;
   /** User and system time of its process, all threads. */
   readonly cpuMs: number;
+  /** When each node of a long run ran; else empty. */
+  readonly ranMs: readonly number[];
 }
 
 export type Answer =
@@ -53,8 +58,12 @@ async function obey(order: Order, contestant: Contestant): Promise<Done> {
   const cpu = process.cpuUsage();
   const startedMs = performance.now();
   let runs = 0;
+  let ranMs: readonly number[] = [];
   if (order.kind === "close") await contestant.close?.();
-  else {
+  else if (order.kind === "long") {
+    ranMs = (await contestant.long?.(order.steps)) ?? [];
+    runs = 1;
+  } else {
     const wanted = order.kind === "warm" ? order.runs : Infinity;
     const ms = order.kind === "measure" ? order.ms : Infinity;
     const concurrency = order.kind === "measure" ? order.concurrency : WARM_UP_CONCURRENCY;
@@ -71,7 +80,7 @@ async function obey(order: Order, contestant: Contestant): Promise<Done> {
   }
   const ms = performance.now() - startedMs;
   const { user, system } = process.cpuUsage(cpu);
-  return { runs, ms, cpuMs: (user + system) / 1_000 };
+  return { runs, ms, cpuMs: (user + system) / 1_000, ranMs };
 }
 
 /** The versions of installed packages, looked for from a file that imports them. */

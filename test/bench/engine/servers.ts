@@ -16,12 +16,17 @@ export interface BenchServers extends AsyncDisposable {
   database(name: string, kind: "empty" | "migrated"): Promise<string>;
 }
 
-/** A private Postgres and NATS as `npx signalbox dev` starts them, and one thing more: Postgres counts statements. */
-export async function startBenchServers(): Promise<BenchServers> {
+/**
+ * A private Postgres and NATS as `npx signalbox dev` starts them, and one thing more: Postgres counts statements.
+ *
+ * @param options.notesCommitTimes whether Postgres notes when each transaction was committed, too
+ */
+export async function startBenchServers({ notesCommitTimes = false } = {}): Promise<BenchServers> {
   const dataDir = await mkdtemp(join(tmpdir(), "signalbox-bench-"));
   const start = (): Promise<Stack> => startStack({ dataDir, open: openConnection });
   const first = await start();
   await administer(first.databaseUrl, "alter system set shared_preload_libraries = 'pg_stat_statements'");
+  if (notesCommitTimes) await administer(first.databaseUrl, "alter system set track_commit_timestamp = on");
   await first.close();
   const stack = await start();
   const url = stack.databaseUrl;
