@@ -58,12 +58,15 @@ async function startHeldRuns({ services, starter, database }: Operators, runs: n
 /** Approves all that waits, one call after another. @returns when each decision was asked for, by run */
 async function approveAll({ services, decider }: Operators): Promise<Map<string, bigint>> {
   const askedNs = new Map<string, bigint>();
-  for (const { approval, run, argsHash } of await services.listApprovals(decider, { status: "pending" })) {
-    await delay(Math.random() * LONGEST_PAUSE_MS);
-    askedNs.set(run, process.hrtime.bigint());
-    await services.decide(decider, approval, { decision: "approve", reason: "", argsHash });
+  for (;;) {
+    const { approvals } = await services.listApprovals(decider, { status: "pending", limit: 100 });
+    if (approvals.length === 0) return askedNs;
+    for (const { approval, run, argsHash } of approvals) {
+      await delay(Math.random() * LONGEST_PAUSE_MS);
+      askedNs.set(run, process.hrtime.bigint());
+      await services.decide(decider, approval, { decision: "approve", reason: "", argsHash });
+    }
   }
-  return askedNs;
 }
 
 /** When the node after the held call started, by run: the nodes have noted it. */
