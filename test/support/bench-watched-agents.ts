@@ -1,6 +1,6 @@
 /** The agents that the engine's benchmark watches one by one, while others keep their worker busy or alone. */
 import { setTimeout as delay } from "node:timers/promises";
-import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
+import { Annotation, Command, END, START, StateGraph } from "@langchain/langgraph";
 import { defineAgent, defineTool, type AnyAgent } from "signalbox";
 import { z } from "zod";
 import { APPENDED, look } from "../bench/engine/work.ts";
@@ -98,11 +98,14 @@ export function growingAgent(ran: () => void): AnyAgent {
     tools: {},
     graph: () =>
       new StateGraph(State)
-        .addNode("append", () => {
-          ran();
-          return { log: [APPENDED] };
-        })
-        .addEdge(START, "append")
-        .addConditionalEdges("append", ({ log, steps }) => (log.length < steps ? "append" : END), ["append", END]),
+        .addNode(
+          "append",
+          ({ log, steps }) => {
+            ran();
+            return new Command({ update: { log: [APPENDED] }, goto: log.length + 1 < steps ? "append" : END });
+          },
+          { ends: ["append", END] },
+        )
+        .addEdge(START, "append"),
   });
 }
