@@ -21,6 +21,8 @@ export interface Limits {
   readonly maxSupersteps: number;
   /** How many supersteps are between two snapshots of a run, at least: more where its state is large. */
   readonly snapshotEvery: number;
+  /** How often a run that goes on stores its newest snapshot, at most: one that parks does so at once. */
+  readonly storeSnapshotEveryMs: number;
   /** How long a node's code may do nothing that can be seen: neither call anything nor end. */
   readonly nodeIdleMs: number;
 }
@@ -32,6 +34,7 @@ export const DEFAULT_LIMITS: Limits = {
   maxMessages: 10_000,
   maxSupersteps: 100_000,
   snapshotEvery: 100,
+  storeSnapshotEveryMs: 1_000,
   nodeIdleMs: 1_800_000,
 };
 

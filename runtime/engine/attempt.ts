@@ -381,6 +381,8 @@ export class Attempt {
   async #park(waits: readonly Wait[]): Promise<RunStatus> {
     const deadline = this.#stop ? undefined : this.record.started?.deadline;
     this.#close();
+    // Whoever wakes it, perhaps in a moment, goes on from there.
+    await this.#snapshots.store();
     return this.#services.journal.append(
       this.head,
       [{ type: "run_parked", data: parkedWith(this.#snapshots.parked, waits) }],
@@ -396,7 +398,7 @@ export class Attempt {
   /** Records the end, answers whoever asked, and voids what people need not decide or answer any more. */
   async #end({ status, last, outcome }: Ending): Promise<RunStatus> {
     this.#close();
-    await this.#snapshots.kept;
+    await this.#snapshots.drop();
     const answer = answerOf(this, outcome);
     const sent: SignedEnvelope[] = [];
     // The answer before the last event, because nothing follows the end of a run.

@@ -121,6 +121,10 @@ export class SnapshotTaker {
   /** The superstep of the newest snapshot, or at which one was tried. */
   #lastStep: number;
   #mayTake = false;
+  /** The newest one that was taken, until it is stored. */
+  #unstored: { readonly placed: Promise<number | null>; readonly text: string } | null = null;
+  /** When the attempt began, or one was last stored (monotonic). */
+  #storedMs: number;
   #keeping: Promise<void> = Promise.resolve();
 
   constructor(
@@ -138,7 +142,9 @@ export class SnapshotTaker {
     this.#caughtUp = from.tail;
     this.#shape = from.shape;
     const { snapshot } = from.tail;
-    this.#lastStep = snapshot === null ? -1 : from.stored ? snapshot.step : -Infinity;
+    const isMissing = snapshot !== null && !from.stored;
+    this.#lastStep = snapshot === null ? -1 : isMissing ? -Infinity : snapshot.step;
+    this.#storedMs = isMissing ? -Infinity : services.clock.monotonicMs();
   }
 
   /** True if the run has ever had one: it may be there to be dropped. */
@@ -151,8 +157,26 @@ export class SnapshotTaker {
     return this.#tail.parked;
   }
 
-  /** Resolves once what was taken is kept, or could not be. */
-  get kept(): Promise<void> {
+  /** Stores what was taken and is not stored yet. Resolves once it is, or could not be. */
+  store(): Promise<void> {
+    const unstored = this.#unstored;
+    if (unstored === null) return this.#keeping;
+    this.#unstored = null;
+    this.#storedMs = this.#services.clock.monotonicMs();
+    const { run } = this.#first;
+    const keep = async (): Promise<void> => {
+      const seq = await unstored.placed;
+      if (seq !== null) await this.#services.snapshots.keep(run, seq, unstored.text);
+    };
+    this.#keeping = this.#keeping.then(keep).catch((error: unknown) => {
+      this.#services.onTrouble("a snapshot was not kept", recordableError(error), { run });
+    });
+    return this.#keeping;
+  }
+
+  /** Lets go of what was taken and is not stored yet. Resolves once nothing is being stored. */
+  drop(): Promise<void> {
+    this.#unstored = null;
     return this.#keeping;
   }
 
@@ -173,7 +197,7 @@ export class SnapshotTaker {
   }
 
   /**
-   * Takes a snapshot right after a superstep's event, if one is due.
+   * Takes a snapshot right after a superstep's event, if one is due, and stores it unless the one before is fresh.
    *
    * @param append records the event that names it, and gives its place once that is durable
    */
@@ -194,13 +218,11 @@ export class SnapshotTaker {
     const placed = append({ type: "snapshot_taken", data: { step: point.step, bytes, hash: sha256(text) } }).catch(
       () => null,
     );
-    const keep = async (): Promise<void> => {
-      const seq = await placed;
-      if (seq !== null) await this.#services.snapshots.keep(run, seq, text);
-    };
-    this.#keeping = this.#keeping.then(keep).catch((error: unknown) => {
-      this.#services.onTrouble("a snapshot was not kept", recordableError(error), { run });
-    });
+    this.#unstored = { placed, text };
+    // A thousand supersteps may take less than a second, and going through them again no longer than that; but all the
+    // snapshots on the way are many times what the supersteps recorded.
+    const { clock, limits } = this.#services;
+    if (clock.monotonicMs() - this.#storedMs >= limits.storeSnapshotEveryMs) void this.store();
   }
 
   #isDue(step: number): boolean {

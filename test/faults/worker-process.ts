@@ -73,7 +73,7 @@ async function main(): Promise<void> {
     take: orders.take,
     slots: orders.slots,
     // Sooner than usual, so that a run of a seed lives to see some.
-    limits: { leaseMs: orders.leaseMs, snapshotEvery: 25 },
+    limits: { leaseMs: orders.leaseMs, snapshotEvery: 25, storeSnapshotEveryMs: 0 },
     sweepMs: 150,
     drainMs: orders.drainMs,
   });

@@ -5,7 +5,7 @@ import type { World } from "./langgraph/world.ts";
 import { ShapeRun, shapeAgent } from "./shapes.ts";
 
 /** As many snapshots as can be. */
-export const EACH = { snapshotEvery: 1 };
+export const EACH = { snapshotEvery: 1, storeSnapshotEveryMs: 0 };
 export const NONE = { snapshotEvery: Infinity };
 
 export type Shape = (world: World) => GraphBuilder | CompiledGraph;

@@ -112,6 +112,31 @@ describe("a run of 400 supersteps", { timeout: 60_000 }, () => {
 const SHORT = 35;
 const EVERY_10 = { snapshotEvery: 10 };
 
+describe("a run that goes on", () => {
+  test.each([
+    { storeSnapshotEveryMs: 0, stores: 3 },
+    { storeSnapshotEveryMs: Infinity, stores: 1 },
+  ])(
+    "stores what it took when the time has come ($storeSnapshotEveryMs ms), and the newest when it parks",
+    async (limit) => {
+      const engine = new TestEngine({ say: holdThePayment, limits: { ...EVERY_10, ...limit } });
+      const stored: number[] = [];
+      const keep = engine.snapshots.keep.bind(engine.snapshots);
+      engine.snapshots.keep = async (run, seq, text) => {
+        stored.push(seq);
+        await keep(run, seq, text);
+      };
+      const agent = longAgent(SHORT);
+      const run = await engine.create(agent, { n: 0 });
+      expect(await engine.attempt(engine.compile(agent), run)).toBe("parked");
+      const events = await engine.memory.read(run);
+      const taken = events.filter(({ type }) => type === "snapshot_taken").map(({ seq }) => seq);
+      expect(taken).toHaveLength(3);
+      expect(stored).toEqual(taken.slice(-limit.stores));
+    },
+  );
+});
+
 describe("a snapshot that is not what the chain says", { timeout: 60_000 }, () => {
   const changes: Record<string, (run: Awaited<ReturnType<typeof parkedRun>>) => unknown> = {
     "another text": ({ engine, run }) => {
