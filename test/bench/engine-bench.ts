@@ -4,9 +4,20 @@
  * measured with one run at a time, with twenty, and with twenty on two processes; the figures are medians of the rounds.
  * Runs have five steps, each of which calls a tool and appends 100 bytes, and count once their end is durable.
  *
- * The last line is `{c1, c20, c20w2}`, each with the contestants' `{stepsPerS, msPerStep, sqlPerStep, walBytesPerStep,
- * tableBytesPerStep, nodeCpuMsPerStep, pgCpuMsPerStep}`: per step of a run, null where there is no such thing. CPU is that
- * of the contestant's Node processes and of Postgres; a server of its own (Restate's) is not counted.
+ * The last line is `{c1, c20, c20w2, growth, wake, live, alone20}`. The first three have the contestants' `{stepsPerS,
+ * msPerStep, sqlPerStep, walBytesPerStep, tableBytesPerStep, nodeCpuMsPerStep, pgCpuMsPerStep}`: per step of a run, null
+ * where there is no such thing. CPU is that of the contestant's Node processes and of Postgres; a server of its own
+ * (Restate's) is not counted. The others are:
+ *
+ * - `growth` `{steps, tableBytes, walBytes, msPerStepAt50, msPerStepAt5000, ratio}`: what a run of so many supersteps
+ *   that append 100 bytes and call nothing adds to Postgres, and what a superstep takes early and late in one of 5,100;
+ * - `wake` `{p50Ms, p99Ms, decisions}`: from before an approval is asked to be decided until the node after the held call
+ *   starts, on a worker with twenty other runs under way;
+ * - `live` `{p50Ms, p99Ms, events, frames}`: from an event's commit until its frame is at a client of the console's server,
+ *   with such a worker;
+ * - `alone20` `{memorySaverMsPerStep, signalboxMsPerStep, ratio}`: one run of twenty steps at a time, by turns.
+ *
+ * `--only` takes names of contestants and of these four.
  */
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
