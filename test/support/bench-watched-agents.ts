@@ -100,7 +100,7 @@ export function growingAgent(ran: () => void): AnyAgent {
       new StateGraph(State)
         .addNode(
           "append",
-          ({ log, steps }) => {
+          ({ log, steps }: typeof State.State) => {
             ran();
             return new Command({ update: { log: [APPENDED] }, goto: log.length + 1 < steps ? "append" : END });
           },
