@@ -186,6 +186,9 @@ export async function eventsAfter(
   cursor: Cursor,
   limit: number,
 ): Promise<SessionDelta> {
+  // First: of a session that is said to have ended, the last events are among these or among what is left.
+  const [summary] = await sessionSummaries(context, [session]);
+  if (!summary) throw new NotFoundError(`The session ${session} has no root run.`, { details: { session } });
   const runs = await sessionRuns(context, session);
   const behind = runs.filter((run) => run.events > (cursor[run.run] ?? 0));
   // As many of each run as may be shown: those that come first of all of them are among these.
@@ -195,8 +198,6 @@ export async function eventsAfter(
   );
   const ordered = causalOrder(read);
   const left = behind.reduce((sum, { run, events }) => sum + events - (cursor[run] ?? 0), 0);
-  const [summary] = await sessionSummaries(context, [session]);
-  if (!summary) throw new NotFoundError(`The session ${session} has no root run.`, { details: { session } });
   return { events: ordered.slice(0, limit), session: summary, runs, more: Math.max(ordered.length, left) > limit };
 }
 

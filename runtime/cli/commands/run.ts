@@ -125,7 +125,8 @@ async function followSession(
     }
     const waitsOutside = delta.session.waits.some(isOutside);
     const still = waitsOutside && delta.runs.every((run) => run.status !== "ready" && run.status !== "running");
-    if (ENDED_STATUSES.includes(delta.session.status) || (still && quiet && delta.events.length === 0)) {
+    const ended = ENDED_STATUSES.includes(delta.session.status) && !delta.more;
+    if (ended || (still && quiet && delta.events.length === 0)) {
       return delta.session;
     }
     // What one of its runs has just sent may be what another one waits for.
