@@ -25,7 +25,7 @@ test.each([0, 1, 2, 3])(
           await end();
           return database.query(...given);
         },
-      } as typeof database,
+      },
       journal: {
         readRuns: async (...given: Parameters<typeof journal.readRuns>) => {
           await end();
