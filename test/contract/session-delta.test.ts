@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import type { Database } from "../../runtime/core/database.ts";
 import { ENDED_STATUSES } from "../../runtime/core/events.ts";
 import { eventsAfter } from "../../runtime/replay/sessions.ts";
 import { claimed, step } from "../support/journal.ts";
@@ -18,21 +19,18 @@ test.each([0, 1, 2, 3])(
         .durable;
     };
     const { database, journal } = one;
-    const context = {
-      database: {
-        ...database,
-        query: async (...given: Parameters<typeof database.query>) => {
-          await end();
-          return database.query(...given);
-        },
-      },
-      journal: {
-        readRuns: async (...given: Parameters<typeof journal.readRuns>) => {
-          await end();
-          return journal.readRuns(...given);
-        },
+    const looked: Database = {
+      ...database,
+      async query<Row extends object>(text: string, values?: readonly unknown[], name?: string) {
+        await end();
+        return database.query<Row>(text, values, name);
       },
     };
+    const readRuns: typeof journal.readRuns = async (runs, limit) => {
+      await end();
+      return journal.readRuns(runs, limit);
+    };
+    const context = { database: looked, journal: { readRuns } };
     const { session, events } = await eventsAfter(context, head.run, {}, 100);
     await end();
     const hasEnded = ENDED_STATUSES.includes(session.status);
