@@ -244,15 +244,17 @@ select
   ${PASSED("resend_at", "outbox where received_at is null and dead_at is null")} as messages`;
 
 /**
- * Frees runs whose lease has run out, except those of $1: they are ready for whoever takes them. Where the worker was
- * seen lately, as seldom as it says that it is there, or said goodbye, it lost the lease without having crashed.
+ * Frees runs whose lease has run out, except those of $1: they are ready for whoever takes them. Where the worker said
+ * goodbye, or that it is there when it should long have renewed, it lost the lease without having crashed. It does both
+ * each third of a lease, so half a lease leaves room on either side: for one that says so late, and for one that dies
+ * after it has said so but before it would have renewed.
  */
 export const FREE_LEFT_BEHIND = `
 with behind as materialized (
   select run_id, not exists (
     select 1 from workers w
     where w.worker_id = lease_owner and (w.seen_at = '-infinity'
-      or w.seen_at > clock_timestamp() - w.lease_ms * 2 / 3 * interval '1 millisecond')) as crashed
+      or w.seen_at > clock_timestamp() - w.lease_ms / 2 * interval '1 millisecond')) as crashed
   from runs
   where status = 'running' and lease_until < (select clock_timestamp()) and run_id <> all($1::uuid[])
   order by lease_until limit $2

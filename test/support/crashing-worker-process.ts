@@ -23,7 +23,7 @@ await startWorker({
   log: pino({ level: "silent" }),
   slots: suspects ? 1 : 20,
   take: suspects ? "suspects" : "sound",
-  limits: { leaseMs: 400 },
+  limits: { leaseMs: 1_000 },
   sweepMs: 50,
 });
 console.log("ready");
