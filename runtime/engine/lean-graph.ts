@@ -51,6 +51,9 @@ interface OneValueChannel {
 
 type Send = (writes: readonly (readonly [string, unknown])[]) => void;
 
+/** LangGraph's names for channels that hold one value or none. */
+export const ONE_VALUE: ReadonlySet<string> = new Set(["EphemeralValue", "LastValue"]);
+
 const PASSTHROUGH = Symbol.for("LG_PASSTHROUGH");
 const SKIP_WRITE = Symbol.for("LG_SKIP_WRITE");
 /** LangGraph's name for a writer that asks a branch function, and where it puts the one that looks for commands. */
@@ -76,7 +79,7 @@ export function leanGraph(compiled: Pregel): void {
     Object.assign(node, { getWriters: () => [...writers], getNode: () => lean });
   }
   for (const [name, channel] of Object.entries(compiled.channels as Readonly<Record<string, OneValueChannel>>)) {
-    if (channel.lc_graph_name !== "EphemeralValue" && channel.lc_graph_name !== "LastValue") continue;
+    if (!ONE_VALUE.has(channel.lc_graph_name)) continue;
     (compiled.channels as Record<string, object>)[name] = quiet(channel);
   }
 }

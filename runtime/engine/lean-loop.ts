@@ -1,10 +1,19 @@
 import type { Runnable, RunnableConfig } from "@langchain/core/runnables";
-import { isInterrupted, type Checkpoint, type CheckpointMetadata } from "@langchain/langgraph";
+import {
+  copyCheckpoint,
+  EmptyChannelError,
+  isInterrupted,
+  type Checkpoint,
+  type CheckpointMetadata,
+} from "@langchain/langgraph";
 import type { ChannelTracker } from "./channel-tracker.ts";
 import { scopeOf, type GraphScope } from "./graph-scope.ts";
 import type { Pregel } from "./graph-shape.ts";
-import { LeanSequence } from "./lean-graph.ts";
+import { LeanSequence, ONE_VALUE } from "./lean-graph.ts";
 import { breathe, placeOf } from "./superstep-saver.ts";
+
+/** LangGraph's name for a channel of which what was written is stored, and seldom what it holds. */
+const STORES_WRITES = "DeltaChannel";
 
 /** One node of a superstep, ready to run. */
 interface Task {
@@ -21,24 +30,29 @@ interface Task {
 /** LangGraph's scheduler of one run of a graph, as far as it is looked at here. */
 interface Loop {
   tasks: Readonly<Record<string, Task>>;
+  step: number;
+  checkpoint: Checkpoint;
+  checkpointMetadata: CheckpointMetadata;
+  readonly channels: Readonly<Record<string, Channel>>;
   stream: { readonly modes: ReadonlySet<string>; push(chunk: readonly [unknown, string, unknown]): void };
   readonly config: RunnableConfig;
   readonly isNested: boolean;
   readonly cache?: unknown;
   getErrorHandlerNode(node: string): string | undefined;
-  _checkpointerPutAfterPrevious(put: Put): void;
+  _putCheckpoint(metadata: CheckpointMetadata): void;
   _awaitCheckpointerPromises(): Promise<void>;
   _trackCheckpointerPromise(promise: Promise<unknown>): void;
 }
 
-interface Put {
-  readonly config: RunnableConfig;
-  readonly checkpoint: Checkpoint;
-  readonly metadata: CheckpointMetadata;
+interface Channel {
+  readonly lc_graph_name: string;
+  isAvailable(): boolean;
+  checkpoint(): unknown;
 }
 
 /** What runs the tasks of a superstep. */
 interface Runner {
+  readonly nodeFinished?: unknown;
   tick(options: TickOptions): Promise<void>;
   _commit(task: Task, error?: unknown): void;
 }
@@ -79,13 +93,49 @@ export function leanLoop(compiled: Pregel): void {
   };
 }
 
-/** There is nothing to wait for: what takes down the superstep takes it down in memory. */
+/**
+ * There is nothing to wait for: what takes down the superstep takes it down in memory. What LangGraph does around it is
+ * for checkpoints that are stored, and the more for channels that store what was written and not what they hold.
+ */
 function putAtOnce(loop: Loop, channels: ChannelTracker): void {
   loop._trackCheckpointerPromise = () => undefined;
   loop._awaitCheckpointerPromises = breathe;
-  loop._checkpointerPutAfterPrevious = ({ config, checkpoint, metadata }) => {
-    channels.put(placeOf(config, checkpoint), checkpoint, metadata);
+  if (Object.values(loop.channels).some((channel) => channel.lc_graph_name === STORES_WRITES)) return;
+  const { id } = loop.checkpoint;
+  loop._putCheckpoint = (metadata) => {
+    const { step, checkpoint } = loop;
+    loop.checkpointMetadata = { ...metadata, step, parents: {} };
+    loop.checkpoint = {
+      v: checkpoint.v,
+      id: idAt(id, step),
+      ts: new Date().toISOString(),
+      channel_values: valuesOf(loop.channels),
+      channel_versions: { ...checkpoint.channel_versions },
+      versions_seen: checkpoint.versions_seen,
+    };
+    channels.put(placeOf(loop.config, loop.checkpoint), copyCheckpoint(loop.checkpoint), loop.checkpointMetadata);
+    loop.step++;
   };
+}
+
+/** Where a superstep stands, in the last eight digits of the id that its graph began with: a UUID that no other has. */
+function idAt(first: string, step: number): string {
+  return first.slice(0, -8) + (step + 1).toString(16).padStart(8, "0");
+}
+
+/** What the channels hold that hold something. */
+function valuesOf(channels: Loop["channels"]): Record<string, unknown> {
+  const values: Record<string, unknown> = {};
+  for (const [name, channel] of Object.entries(channels)) {
+    // Most of a graph's channels are these, and most of them are empty: they need not say so by an error.
+    if (ONE_VALUE.has(channel.lc_graph_name) && !channel.isAvailable()) continue;
+    try {
+      values[name] = channel.checkpoint();
+    } catch (error) {
+      if (!(error instanceof EmptyChannelError)) throw error;
+    }
+  }
+  return values;
 }
 
 /** In the place of a stream of all states, for somebody who wants the last. */
@@ -108,6 +158,8 @@ function runAlone(loop: Loop, runner: Runner): void {
     if (others.length > 0 || !task || !(proc instanceof LeanSequence) || !isPlain(task, loop, options))
       return tick(options);
     const error = await run(task, proc);
+    // Of a node that has written and has no siblings, there is nothing to be kept until they are done.
+    if (error === undefined && task.writes.length > 0 && runner.nodeFinished === undefined) return;
     runner._commit(task, error);
     if (error !== undefined) throw error;
   };
