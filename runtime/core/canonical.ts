@@ -73,11 +73,25 @@ function textOfObject(value: object): string {
   if (!isPlainObject(value)) throw new Refused(`an instance of ${value.constructor.name}`);
   let text = "";
   for (const key of inOrder(Object.keys(value))) {
-    if (key === "__proto__") throw at(key, new Refused("the key __proto__"));
-    if (!key.isWellFormed()) throw new Refused("a key with half of a surrogate pair");
-    text += `${text === "" ? "" : ","}${JSON.stringify(key)}:${textAt(value[key], key)}`;
+    text += (text === "" ? "" : ",") + textOfKey(key) + textAt(value[key], key);
   }
   return `{${text}}`;
+}
+
+/** The texts of keys that were met before, which are few: most are the fields of events and of somebody's types. */
+const keyTexts = new Map<string, string>();
+const MOST_KEY_TEXTS = 1_000;
+const LONGEST_KEPT_KEY = 40;
+
+/** A key and its colon. */
+function textOfKey(key: string): string {
+  const known = keyTexts.get(key);
+  if (known !== undefined) return known;
+  if (key === "__proto__") throw at(key, new Refused("the key __proto__"));
+  if (!key.isWellFormed()) throw new Refused("a key with half of a surrogate pair");
+  const text = `${JSON.stringify(key)}:`;
+  if (keyTexts.size < MOST_KEY_TEXTS && key.length <= LONGEST_KEPT_KEY) keyTexts.set(key, text);
+  return text;
 }
 
 function textAt(value: unknown, key: string | number): string {

@@ -2,7 +2,6 @@ import { canonicalJson } from "../core/canonical.ts";
 import type { LazyDeferred } from "../core/deferred.ts";
 import type { JournalEvent, RunStatus } from "../core/events.ts";
 import type { AppendOptions, NewRun, RunHead, ViewWrite } from "../core/journal.ts";
-import { hexToBytes } from "./payload.ts";
 import { APPEND, APPEND_CREATING } from "./sql.ts";
 
 /** The row of a run that is created together with what it does first. */
@@ -80,35 +79,57 @@ function creationColumns(creations: readonly (readonly [Item, Creation])[]): unk
   return columns;
 }
 
+/**
+ * The columns of the heads and of the events, as Postgres reads them: what stands in them needs no escaping, except the
+ * waits, so it is put together here, in one pass, and payloads are sent as lines. Canonical JSON holds no line break.
+ */
 function columns(groups: readonly Group[]): unknown[] {
-  const heads: unknown[][] = [[], [], [], [], [], [], [], [], [], []];
-  const events: unknown[][] = [[], [], [], [], [], [], []];
+  const heads: Cell[][] = [[], [], [], [], [], [], [], [], []];
+  const waiting: (string | null)[] = [];
+  const events: Cell[][] = [[], [], [], [], [], []];
+  const payloads: string[] = [];
   for (const group of groups) {
     const first = group.items[0];
     if (!first) continue;
     const { status, waits, wakeAt, mailboxTaken } = merged(group);
     const last = group.items.at(-1)?.rows.at(-1)?.event;
-    [
+    push(
+      heads,
       group.head.run,
       group.head.epoch,
       first.fromSeq,
-      hexToBytes(first.fromHash),
+      bytes(first.fromHash),
       last?.seq ?? first.fromSeq,
-      hexToBytes(last?.hash ?? first.fromHash),
+      bytes(last?.hash ?? first.fromHash),
       status ?? null,
-      waits === undefined ? null : canonicalJson(waits),
-      wakeAt === undefined || wakeAt === null ? null : new Date(wakeAt),
+      wakeAt === undefined || wakeAt === null ? null : new Date(wakeAt).toISOString(),
       mailboxTaken ?? null,
-    ].forEach((cell, i) => heads[i]?.push(cell));
+    );
+    waiting.push(waits === undefined ? null : canonicalJson(waits));
     for (const item of group.items) {
       for (const { event, text } of item.rows) {
-        [event.run, event.seq, event.type, event.v, event.at, text, hexToBytes(event.hash)].forEach((cell, i) =>
-          events[i]?.push(cell),
-        );
+        push(events, event.run, event.seq, event.type, event.v, event.at, bytes(event.hash));
+        payloads.push(text);
       }
     }
   }
-  return [...heads, ...events];
+  return [...heads.map(arrayOf), waiting, ...events.map(arrayOf), payloads.join("\n")];
+}
+
+/** What is in an array of Postgres as it is: no text that could hold a comma, a brace, a quote, a backslash or a space. */
+type Cell = string | number | null;
+
+function push(columns: readonly Cell[][], ...row: readonly Cell[]): void {
+  for (let i = 0; i < row.length; i++) columns[i]?.push(row[i] ?? null);
+}
+
+/** One of `bytea`. */
+function bytes(hex: string): string {
+  return `"\\\\x${hex}"`;
+}
+
+function arrayOf(cells: readonly Cell[]): string {
+  return `{${cells.map((cell) => cell ?? "NULL").join(",")}}`;
 }
 
 /** What several appends of one run ask for together: the latest word counts. */

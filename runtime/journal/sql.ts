@@ -36,12 +36,12 @@ const CREATED = `, created as (
  * although its mailbox has moved becomes ready instead: no wake is lost. Where this holder of the lease is
  * refused, it is told the head that is there: perhaps its own, from a commit whose answer was lost.
  *
- * $1..$10: one element a run, and no run twice; $11..$17: one element an event.
+ * $1..$10: one element a run, and no run twice; $11..$16: one element an event; $17: their payloads, one a line.
  */
 const appendOf = (created: "" | typeof CREATED): string => `
 with batch as (
-  select * from unnest($1::uuid[], $2::int[], $3::int[], $4::bytea[], $5::int[], $6::bytea[], $7::text[], $8::text[], $9::timestamptz[], $10::bigint[])
-    as b(run_id, epoch, from_seq, from_hash, to_seq, to_hash, status, waits, wake_at, mailbox_taken)
+  select * from unnest($1::uuid[], $2::int[], $3::int[], $4::bytea[], $5::int[], $6::bytea[], $7::text[], $8::timestamptz[], $9::bigint[], $10::text[])
+    as b(run_id, epoch, from_seq, from_hash, to_seq, to_hash, status, wake_at, mailbox_taken, waits)
 ), locked as materialized (
   select run_id, epoch, head_seq, head_hash, status from runs
   where run_id = any($1::uuid[])
@@ -74,9 +74,10 @@ with batch as (
 ), accepted as (
   select run_id, status from moved${created === "" ? "" : " union all select run_id, status from created"}
 ), added as (
-  insert into events (run_id, seq, type, v, at, data, hash)
-  select e.* from unnest($11::uuid[], $12::int[], $13::text[], $14::smallint[], $15::bigint[], $16::text[], $17::bytea[])
-    as e(run_id, seq, type, v, at, data, hash)
+  insert into events (run_id, seq, type, v, at, hash, data)
+  select e.* from unnest($11::uuid[], $12::int[], $13::text[], $14::smallint[], $15::bigint[], $16::bytea[],
+      string_to_array($17::text, E'\\n'))
+    as e(run_id, seq, type, v, at, hash, data)
   join accepted using (run_id)
 )
 select b.run_id, a.run_id is not null as accepted, l.run_id is not null as locked, coalesce(a.status, l.status) as status,

@@ -122,19 +122,15 @@ export class JournalWriter {
   }
 
   /** Gives an event its place: the head moves now, so the next append chains on this one. */
-  #place(head: RunHead, event: NewEvent, text: string): Row {
-    const prev = head.hash;
-    const placed = {
-      run: head.run,
-      seq: head.seq + 1,
-      type: event.type,
-      v: EVENT_VERSION,
-      at: Math.trunc(this.#options.clock.now()),
-    };
-    const hash = eventHash(placed, prev, payloadHash(text, null));
-    head.seq = placed.seq;
+  #place(head: RunHead, { type, data }: NewEvent, text: string): Row {
+    const { run, hash: prev } = head;
+    const seq = head.seq + 1;
+    const v = EVENT_VERSION;
+    const at = Math.trunc(this.#options.clock.now());
+    const hash = eventHash({ run, seq, type, v, at }, prev, payloadHash(text, null));
+    head.seq = seq;
     head.hash = hash;
-    return { event: { ...placed, data: event.data, prev, hash } as JournalEvent, text };
+    return { event: { run, seq, type, v, at, data, prev, hash } as JournalEvent, text };
   }
 
   #flushWhenDue(): void {
