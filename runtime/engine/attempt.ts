@@ -174,8 +174,9 @@ export class Attempt {
   }
 
   /** Whoever waits until it is on disk says `linger: false`. */
-  append(events: readonly NewEvent[], options: AppendOptions = {}): Appended {
-    const appended = this.#services.journal.append(this.head, events, { ...this.#appending, ...options });
+  append(events: readonly NewEvent[], options?: AppendOptions): Appended {
+    const given = options ? { ...this.#appending, ...options } : this.#appending;
+    const appended = this.#services.journal.append(this.head, events, given);
     for (const event of appended.events) {
       this.#open?.follow(event, this.now());
       // What is sent from here on is about what has just come.

@@ -27,11 +27,23 @@ interface Tagged {
  */
 export function encode(value: unknown): JsonValue {
   try {
-    return encodeAt(value, "", new Set());
+    return encodeIn(value, new Set());
   } catch (error) {
+    if (error instanceof Unrecordable) throw unrecordable(error.path, error.what);
     // The stack is what bounds the depth: `RangeError` alone would not say that the value is the cause.
     if (error instanceof RangeError) throw unrecordable("", "nested too deeply");
     throw error;
+  }
+}
+
+/** What the record cannot hold, and where: the path grows on the way out, so that what it can hold pays nothing for it. */
+class Unrecordable extends Error {
+  readonly what: string;
+  path = "";
+
+  constructor(what: string) {
+    super(what);
+    this.what = what;
   }
 }
 
@@ -58,7 +70,18 @@ export function decode(value: JsonValue): unknown {
   return mapEntries(value, decode);
 }
 
-function encodeAt(value: unknown, path: string, inside: Set<object>): JsonValue {
+/** A part of something, in it at this key. */
+function encodeAt(value: unknown, key: string | number, inside: Set<object>): JsonValue {
+  try {
+    return encodeIn(value, inside);
+  } catch (error) {
+    if (error instanceof Unrecordable) error.path = `/${String(key)}${error.path}`;
+    throw error;
+  }
+}
+
+/** @param inside the objects that the value is a part of */
+function encodeIn(value: unknown, inside: Set<object>): JsonValue {
   switch (typeof value) {
     case "boolean":
       return value;
@@ -73,9 +96,9 @@ function encodeAt(value: unknown, path: string, inside: Set<object>): JsonValue 
     case "bigint":
       return { [TAG]: "bigint", value: value.toString() };
     case "object":
-      return value === null ? null : encodeObject(value, path, inside);
+      return value === null ? null : encodeObject(value, inside);
     default:
-      throw unrecordable(path, `a ${typeof value}`);
+      throw new Unrecordable(`a ${typeof value}`);
   }
 }
 
@@ -85,24 +108,24 @@ function encodeNumber(value: number): JsonValue {
   return plain ? value : { [TAG]: "number", value: Object.is(value, -0) ? "-0" : String(value) };
 }
 
-function encodeObject(value: object, path: string, inside: Set<object>): JsonValue {
-  if (inside.has(value)) throw unrecordable(path, "a reference to an object that contains it");
+function encodeObject(value: object, inside: Set<object>): JsonValue {
+  if (inside.has(value)) throw new Unrecordable("a reference to an object that contains it");
   inside.add(value);
   try {
-    return encodeFresh(value, path, inside);
+    return encodeFresh(value, inside);
   } finally {
     inside.delete(value);
   }
 }
 
-function encodeFresh(value: object, path: string, inside: Set<object>): JsonValue {
-  const at = (part: unknown, key: string): JsonValue => encodeAt(part, `${path}/${key}`, inside);
+function encodeFresh(value: object, inside: Set<object>): JsonValue {
+  const at = (part: unknown, key: string | number): JsonValue => encodeAt(part, key, inside);
   // Not `map`, which leaves the holes of a sparse array.
-  if (Array.isArray(value)) return Array.from(value, (item: unknown, i) => at(item, String(i)));
+  if (Array.isArray(value)) return Array.from(value, at);
   if (isPlainObject(value)) {
-    if (Object.hasOwn(value, "__proto__")) throw unrecordable(path, "an object with the key __proto__");
+    if (Object.hasOwn(value, "__proto__")) throw new Unrecordable("an object with the key __proto__");
     const broken = Object.keys(value).some((key) => !key.isWellFormed());
-    if (broken) throw unrecordable(path, "an object with half of a surrogate pair in a key");
+    if (broken) throw new Unrecordable("an object with half of a surrogate pair in a key");
     const encoded = mapEntries(value, at);
     return Object.hasOwn(value, TAG)
       ? { [TAG]: "object", value: Object.entries(encoded).map(([key, part]) => [key, part]) }
@@ -118,17 +141,17 @@ function encodeFresh(value: object, path: string, inside: Set<object>): JsonValu
       ...(value.goto === undefined ? {} : { goto: at(value.goto, "goto") }),
     };
   }
-  if (value instanceof Send && value.timeout !== undefined) throw unrecordable(path, "a Send with a timeout");
+  if (value instanceof Send && value.timeout !== undefined) throw new Unrecordable("a Send with a timeout");
   if (value instanceof Send) return { [TAG]: "send", node: value.node as string, args: at(value.args, "args") };
   if (Overwrite.isInstance(value)) return { [TAG]: "overwrite", value: at(value.value, "value") };
   if (value instanceof Date) {
-    if (Number.isNaN(value.getTime())) throw unrecordable(path, "an invalid Date");
+    if (Number.isNaN(value.getTime())) throw new Unrecordable("an invalid Date");
     return { [TAG]: "date", value: value.toISOString() };
   }
   if (value instanceof Map) {
-    return { [TAG]: "map", value: [...value].map(([key, part], i) => [at(key, String(i)), at(part, String(i))]) };
+    return { [TAG]: "map", value: [...value].map(([key, part], i) => [at(key, i), at(part, i)]) };
   }
-  if (value instanceof Set) return { [TAG]: "set", value: [...value].map((part, i) => at(part, String(i))) };
+  if (value instanceof Set) return { [TAG]: "set", value: [...value].map(at) };
   if (value instanceof Uint8Array) return { [TAG]: "bytes", value: Buffer.from(value).toString("base64") };
   if (value instanceof URL) return { [TAG]: "url", value: value.href };
   if (value instanceof Error) {
@@ -136,10 +159,10 @@ function encodeFresh(value: object, path: string, inside: Set<object>): JsonValu
     const { name, message } = value as { name: unknown; message: unknown };
     return { [TAG]: "error", name: at(String(name), "name"), message: at(String(message), "message") };
   }
-  throw unrecordable(path, `an instance of ${value.constructor.name}`);
+  throw new Unrecordable(`an instance of ${value.constructor.name}`);
 }
 
-function encodeMessage(message: BaseMessage, at: (part: unknown, key: string) => JsonValue): JsonValue {
+function encodeMessage(message: BaseMessage, at: (part: unknown, key: string | number) => JsonValue): JsonValue {
   if (message instanceof RemoveMessage) return { [TAG]: "message", type: "remove", data: { id: at(message.id, "id") } };
   const { type, data } = message.toDict();
   return { [TAG]: "message", type, data: at(withoutUndefined({ ...data }), "data") };

@@ -1,4 +1,29 @@
 /**
+ * So many turns are taken before the event loop looks again for what has come from outside. A busy worker's runs would
+ * else all make their step first, each time, and whoever waits for a reply of the database, or for a message, would wait
+ * that long for each of them.
+ */
+const TURNS_AT_ONCE = 4;
+
+const waiting: (() => void)[] = [];
+let underWay = 0;
+
+/** Does something in a turn of the event loop of its own. */
+function inTurn(work: () => void): void {
+  if (underWay === TURNS_AT_ONCE) {
+    waiting.push(work);
+    return;
+  }
+  underWay++;
+  setImmediate(() => {
+    underWay--;
+    const next = waiting.shift();
+    if (next) inTurn(next);
+    work();
+  });
+}
+
+/**
  * Hands results over to the code of a node: one turn of the event loop for each, in the order in which they came, so
  * that code which awaits several things at once takes the same course each time.
  */
@@ -26,7 +51,7 @@ export class Delivery {
 
   #add(hand: () => void, always: boolean): void {
     this.#queue.push({ hand, always });
-    if (this.#queue.length === 1) setImmediate(this.#next);
+    if (this.#queue.length === 1) inTurn(this.#next);
   }
 
   readonly #next = (): void => {
@@ -34,6 +59,6 @@ export class Delivery {
     if (first && (first.always || !this.#stopped)) first.hand();
     // Until here it counts as there: what is added meanwhile gets a turn of its own.
     this.#queue.shift();
-    if (this.#queue.length > 0) setImmediate(this.#next);
+    if (this.#queue.length > 0) inTurn(this.#next);
   };
 }

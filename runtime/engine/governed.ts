@@ -181,12 +181,23 @@ function theScopeOf(config: RunnableConfig): GraphScope {
   return scope;
 }
 
-/** The config that a node's code is given: what it writes past its result would be in no record. */
-function forBody(given: RunnableConfig): RunnableConfig {
-  const config = withoutResuming(given);
-  const send = config.configurable?.["__pregel_send"] as ((writes: readonly [string, unknown][]) => void) | undefined;
-  if (!send) return config;
-  const guarded = (writes: readonly [string, unknown][]): void => {
+/** The config that a node's code is given, a copy: what it writes past its result would be in no record. */
+function forBody(config: RunnableConfig): RunnableConfig {
+  const configurable: Record<string, unknown> = { ...config.configurable };
+  // That the graph goes on from a snapshot is nothing that a graph inside a node may notice.
+  if (configurable["__pregel_resuming"] === true) delete configurable["__pregel_resuming"];
+  const send = configurable["__pregel_send"] as Send | undefined;
+  if (send) {
+    configurable["__pregel_send"] = guarded(send);
+    configurable["__pregel_call"] = refuseTask;
+  }
+  return { ...config, configurable };
+}
+
+type Send = (writes: readonly (readonly [string, unknown])[]) => void;
+
+function guarded(send: Send): Send {
+  return (writes) => {
     const channel = writes.map(([name]) => name).find((name) => name !== "__resume__");
     if (channel !== undefined) {
       throw new UnsupportedGraphError(
@@ -196,20 +207,12 @@ function forBody(given: RunnableConfig): RunnableConfig {
     }
     send(writes);
   };
-  return { ...config, configurable: { ...config.configurable, __pregel_send: guarded, __pregel_call: refuseTask } };
 }
 
 function refuseTask(): never {
   throw new UnsupportedGraphError(
     "A node called a task() of LangGraph's functional API, which this release does not govern. Call the function itself, or make it a node.",
   );
-}
-
-/** That the graph goes on from a snapshot is nothing that a graph inside a node may notice. */
-function withoutResuming(config: RunnableConfig): RunnableConfig {
-  if (config.configurable?.["__pregel_resuming"] !== true) return config;
-  const { __pregel_resuming: _, ...configurable } = config.configurable;
-  return { ...config, configurable };
 }
 
 /** A command that a graph inside the node sent to the graph around it is what the node returns. */

@@ -84,11 +84,15 @@ export function leanGraph(compiled: Pregel): void {
   }
 }
 
-/** Runs the body of a node. A function is called as LangGraph calls it, with the configuration as it is and not copied. */
-export function runBody(body: Runnable, input: unknown, config: RunnableConfig): Promise<unknown> {
-  if (config.callbacks !== undefined || !isUntraced(body) || body.config !== undefined)
-    return body.invoke(input, config) as Promise<unknown>;
-  const given = { ...config, metadata: { ...config.metadata } };
+/**
+ * Runs the body of a node. A function is called as LangGraph calls it, with the configuration as it is.
+ *
+ * @param given a configuration that nobody else has, but for what it holds
+ */
+export function runBody(body: Runnable, input: unknown, given: RunnableConfig): Promise<unknown> {
+  if (given.callbacks !== undefined || !isUntraced(body) || body.config !== undefined)
+    return body.invoke(input, given) as Promise<unknown>;
+  given.metadata = { ...given.metadata };
   return AsyncLocalStorageProviderSingleton.runWithConfig<Promise<unknown>>(given, async () => {
     const returned = await body.func(input, given);
     return body.recurse && Runnable.isRunnable(returned)
@@ -162,7 +166,7 @@ export class LeanSequence extends Runnable {
     for (const { kind, writer } of this.#writers) {
       if (kind === "plain") write(writer, value, config);
       else if (kind === "mapped") await writeMapped(writer, value, config);
-      else if (kind === "other" || mayHoldCommands(value)) value = await runBody(writer, value, config);
+      else if (kind === "other" || mayHoldCommands(value)) value = await runBody(writer, value, { ...config });
     }
     return value;
   }

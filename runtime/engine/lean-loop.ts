@@ -181,14 +181,13 @@ function isPlain(task: Task, loop: Loop, options: TickOptions): boolean {
 
 /** @returns what it threw: a node of ours throws nothing but errors */
 async function run({ id, input, config }: Task, proc: LeanSequence): Promise<Error | undefined> {
-  const given = {
-    ...config,
-    executionInfo: { ...config?.executionInfo, nodeFirstAttemptTime: Date.now() },
-    // Nobody but its siblings could abort it.
-    signal: new AbortController().signal,
-  };
+  // The configuration was made for this task, and nobody else has it.
+  const own = config as { -readonly [Key in keyof NonNullable<Task["config"]>]: NonNullable<Task["config"]>[Key] };
+  own.executionInfo = { ...own.executionInfo, nodeFirstAttemptTime: Date.now() };
+  // Nobody but its siblings could abort it.
+  own.signal = new AbortController().signal;
   try {
-    await proc.alone(input, given);
+    await proc.alone(input, own);
     return undefined;
   } catch (thrown) {
     return Object.assign(thrown as Error, { pregelTaskId: id });

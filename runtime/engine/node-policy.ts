@@ -1,5 +1,6 @@
 import { NodeTimeoutError } from "./errors.ts";
 import type { NodeExecution } from "./node-execution.ts";
+import { currentPlace } from "./place.ts";
 import { delayMs } from "./retry.ts";
 
 /** LangGraph's `retryPolicy` of a node, with its defaults. */
@@ -59,7 +60,8 @@ function worthIt(error: Error & { readonly code?: unknown; readonly status?: unk
 export class NodeTimer {
   readonly #execution: NodeExecution;
   readonly #name: string;
-  readonly #timers: NodeJS.Timeout[] = [];
+  #timer: NodeJS.Timeout | undefined;
+  #stopLooking: () => void = () => undefined;
   #tell: (error: Error) => void = () => undefined;
 
   constructor(execution: NodeExecution, name: string, policy: NodeTimeoutPolicy) {
@@ -67,11 +69,9 @@ export class NodeTimer {
     this.#name = name;
     const { runTimeout, idleTimeout } = policy;
     if (runTimeout !== undefined) {
-      this.#timers.push(
-        setTimeout(() => {
-          this.#timeout(`longer than the ${String(runTimeout)} ms that it may take`);
-        }, runTimeout),
-      );
+      this.#timer = setTimeout(() => {
+        this.#timeout(`longer than the ${String(runTimeout)} ms that it may take`);
+      }, runTimeout);
     }
     if (idleTimeout !== undefined) this.#watchIdle(idleTimeout);
   }
@@ -83,18 +83,13 @@ export class NodeTimer {
 
   #watchIdle(idleTimeout: number): void {
     let idleSinceMs = this.#execution.attempt.clock.monotonicMs();
-    this.#timers.push(
-      setInterval(
-        () => {
-          const nowMs = this.#execution.attempt.clock.monotonicMs();
-          if (this.#execution.occupied) idleSinceMs = nowMs;
-          else if (nowMs - idleSinceMs >= idleTimeout) {
-            this.#timeout(`${String(idleTimeout)} ms in which it neither called anything nor ended`);
-          }
-        },
-        Math.max(5, idleTimeout / 10),
-      ).unref(),
-    );
+    this.#stopLooking = every(Math.max(5, idleTimeout / 10), () => {
+      const nowMs = this.#execution.attempt.clock.monotonicMs();
+      if (this.#execution.occupied) idleSinceMs = nowMs;
+      else if (nowMs - idleSinceMs >= idleTimeout) {
+        this.#timeout(`${String(idleTimeout)} ms in which it neither called anything nor ended`);
+      }
+    });
   }
 
   #timeout(what: string): void {
@@ -108,6 +103,31 @@ export class NodeTimer {
   }
 
   stop(): void {
-    for (const timer of this.#timers) clearInterval(timer);
+    clearTimeout(this.#timer);
+    this.#stopLooking();
   }
+}
+
+/** Who looks how often. Most nodes share a limit and end long before it, so they share a timer as well. */
+const lookers = new Map<number, Set<() => void>>();
+
+/** Looks every so many milliseconds, at the times of all who do, until it is stopped. */
+function every(ms: number, look: () => void): () => void {
+  const beside = lookers.get(ms) ?? startLooking(ms);
+  beside.add(look);
+  return () => beside.delete(look);
+}
+
+function startLooking(ms: number): Set<() => void> {
+  const all = new Set<() => void>();
+  lookers.set(ms, all);
+  const look = (): void => {
+    for (const one of all) one();
+    if (all.size > 0) return;
+    clearInterval(timer);
+    lookers.delete(ms);
+  };
+  // Whoever comes first may be inside a node, and the others are not.
+  const timer = currentPlace.run(undefined, () => setInterval(look, ms).unref());
+  return all;
 }

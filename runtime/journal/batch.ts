@@ -29,7 +29,7 @@ export interface Item {
   /** When it is to be written at the latest: monotonic ms. */
   readonly dueMs: number;
   readonly rows: readonly Row[];
-  readonly blobs: ReadonlyMap<string, string>;
+  readonly blobs: readonly { readonly hash: string; readonly text: string }[];
   readonly options: AppendOptions;
   readonly views: readonly ViewWrite[];
   readonly settle: LazyDeferred<RunStatus>;
@@ -133,9 +133,9 @@ function arrayOf(cells: readonly Cell[]): string {
 }
 
 /** What several appends of one run ask for together: the latest word counts. */
-function merged(group: Group): AppendOptions {
-  let options: AppendOptions = {};
-  for (const item of group.items) options = { ...options, ...item.options };
+function merged({ items: [first, ...others] }: Group): AppendOptions {
+  let options = first?.options ?? {};
+  for (const item of others) if (item.options !== options) options = { ...options, ...item.options };
   return options;
 }
 

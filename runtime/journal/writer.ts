@@ -109,7 +109,7 @@ export class JournalWriter {
     const fromHash = head.hash;
     // All of it first: an event that cannot be written must not leave the head half moved.
     const payloads = events.map((event) => storedPayload(event.data));
-    const blobs = new Map(payloads.flatMap(({ blob }) => (blob ? [[blob.hash, blob.text] as const] : [])));
+    const blobs = payloads.flatMap(({ blob }) => blob ?? []);
     const rows = events.map((event, i) => this.#place(head, event, payloads[i]?.text ?? ""));
     const placed = rows.map((row) => row.event);
     const views = typeof options.views === "function" ? options.views(placed) : (options.views ?? []);
@@ -188,7 +188,7 @@ export class JournalWriter {
     this.#dueMs = Math.min(this.#dueMs, dueMs);
     this.#events += rows.length;
     for (const { text } of rows) this.#textLength += text.length;
-    for (const text of blobs.values()) this.#textLength += text.length;
+    for (const { text } of blobs) this.#textLength += text.length;
   }
 
   /**
@@ -216,8 +216,8 @@ export class JournalWriter {
 
   async #send(groups: Group[]): Promise<Answer[]> {
     const connection = (this.#connection ??= await this.#connect());
-    const views = groups.flatMap((group) => group.items.flatMap((item) => item.views));
-    const blobs = new Map(groups.flatMap((group) => group.items.flatMap((item) => [...item.blobs])));
+    const views = items(groups).flatMap((item) => item.views);
+    const blobs = new Map(items(groups).flatMap((item) => item.blobs.map(({ hash, text }) => [hash, text])));
     const { text, values, name } = appendOf(groups);
     // Nothing beside the events: one statement is the transaction.
     if (views.length === 0 && blobs.size === 0) return connection.query<Answer>(text, values, name);
@@ -274,7 +274,7 @@ export class JournalWriter {
       try {
         this.#options.onCommitted?.(
           done.map((group) => group.head),
-          done.flatMap((group) => group.items.flatMap((item) => item.rows.map((row) => row.event))),
+          items(done).flatMap((item) => item.rows.map((row) => row.event)),
         );
       } catch {
         // It is committed, whoever could not be told of it: consoles look again by themselves.
@@ -337,6 +337,10 @@ export class JournalWriter {
     await this.#connection?.end();
     this.#connection = null;
   }
+}
+
+function items(groups: readonly Group[]): Item[] {
+  return groups.flatMap((group) => group.items);
 }
 
 function delay(ms: number): Promise<void> {

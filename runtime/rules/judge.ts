@@ -16,6 +16,8 @@ interface Judged {
   readonly action: ModelAction;
   readonly type: string;
   readonly rules: ReadonlyMap<string, RankedRule>;
+  /** What is said of calls that were allowed, by the rules that permitted them: a few sentences for all of them. */
+  readonly allowed: Map<string, Outcome>;
   /** Made at the first call: a worker never meets most of a rule set's actions. */
   prepare(): Prepared;
 }
@@ -27,6 +29,9 @@ interface Prepared {
   /** The part of the context that the rules look at, and of which the schema tells. */
   readonly used: VisibleRecord;
 }
+
+/** Sets of rules that permit a call; more are put into words each time. */
+const MOST_KEPT = 100;
 
 /** Judges by rules that have been checked. See {@link Judge}. */
 export class CedarJudge implements Judge {
@@ -127,11 +132,18 @@ export class CedarJudge implements Judge {
       const why = diagnostics.errors[0]?.error.message.split("`")[0]?.trim() ?? "";
       return faulty("rule_error", `The rule ${ids} failed (${why} …), so the call is refused.`, failed);
     }
+    const ids = JSON.stringify(diagnostics.reason);
+    const said = decision === "allow" ? judged.allowed.get(ids) : undefined;
+    if (said) return said;
     const rules = known(judged, diagnostics.reason);
     if (rules.length !== diagnostics.reason.length) {
       return faulty("engine_error", "The rules engine named a rule that this rule set does not have.", rules);
     }
-    if (decision === "allow") return allowed(rules);
+    if (decision === "allow") {
+      const outcome = allowed(rules);
+      if (judged.allowed.size < MOST_KEPT) judged.allowed.set(ids, outcome);
+      return outcome;
+    }
     if (rules.length > 0) return forbidden(rules);
     return { decision: "deny", rules: [], reason: `No rule permits ${call.agent} to ${inWords(call)}.` };
   }
@@ -155,6 +167,7 @@ function judgedAction(agent: ModelAgent, action: ModelAction, type: string, all:
     action,
     type,
     rules: new Map(rules.map(({ meta }) => [meta.id, meta])),
+    allowed: new Map(),
     prepare: () => (prepared ??= prepare(action, rules)),
   };
 }

@@ -50,7 +50,7 @@ describe("codec", () => {
       }),
       { numRuns: 500 },
     );
-  });
+  }, 60_000);
 
   test("a list with holes, and errors with odd words - can be recorded", () => {
     const values = [
