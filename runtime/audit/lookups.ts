@@ -1,8 +1,8 @@
 import { sha256 } from "../core/canonical.ts";
+import type { ChainedEvent } from "../core/chain.ts";
 import type { Sql } from "../core/database.ts";
 import type { EventData } from "../core/events.ts";
 import type { Finding, Findings } from "./findings.ts";
-import { runOf, seqOf, timeOf, type EventRow } from "./pages.ts";
 
 /** So many causes are looked up in one statement, and so many payloads: each of these may be large. */
 const CAUSES = 500;
@@ -17,8 +17,11 @@ join events e on e.run_id = c.run_id and e.seq = c.seq`;
 
 const BLOB_TEXTS = "select encode(hash, 'hex') as hash, data from blobs where hash = any($1::bytea[])";
 
+/** The event that refers to something, without what it holds. */
+type Place = Pick<ChainedEvent, "run" | "seq" | "at">;
+
 interface Awaited {
-  readonly event: EventRow;
+  readonly event: Place;
   readonly cause: { readonly run: string; readonly seq: number; readonly hash: string };
 }
 
@@ -30,7 +33,7 @@ export class Lookups {
   readonly #sql: Sql;
   readonly #findings: Findings;
   #causes: Awaited[] = [];
-  #blobs: { readonly event: EventRow; readonly hash: string }[] = [];
+  #blobs: { readonly event: Place; readonly hash: string }[] = [];
 
   constructor(sql: Sql, findings: Findings) {
     this.#sql = sql;
@@ -38,13 +41,14 @@ export class Lookups {
   }
 
   /** Takes what an event of a sound chain refers to. */
-  gather(event: EventRow, seq: number): void {
-    const { data } = event;
-    if (data === null) return;
-    const hash = data.startsWith('{"$blob":') ? BLOB_REFERENCE.exec(data)?.[1] : undefined;
+  gather({ run, seq, at, data }: ChainedEvent): void {
+    if (data === null || (seq !== 1 && !mayBeReference(data))) return;
+    const event = { run, seq, at };
+    const text = typeof data === "string" ? data : Buffer.from(data).toString();
+    const hash = BLOB_REFERENCE.exec(text)?.[1];
     if (hash !== undefined) this.#blobs.push({ event, hash });
     if (seq !== 1) return;
-    const { cause } = JSON.parse(data) as Partial<EventData<"run_started">>;
+    const { cause } = JSON.parse(text) as Partial<EventData<"run_started">>;
     if (cause && isPlace(cause)) this.#causes.push({ event, cause });
     else if (cause) this.#noteCause(event);
   }
@@ -89,13 +93,20 @@ export class Lookups {
     }
   }
 
-  #noteCause(event: EventRow): void {
+  #noteCause(event: Place): void {
     this.#note(event, "cause", "The event that caused this run is not the one that it names.");
   }
 
-  #note(event: EventRow, about: Finding["about"], problem: string): void {
-    this.#findings.note({ run: runOf(event), seq: seqOf(event), problem, about, at: timeOf(event) });
+  #note(event: Place, about: Finding["about"], problem: string): void {
+    this.#findings.note({ ...event, problem, about });
   }
+}
+
+const DOLLAR = "$".charCodeAt(0);
+
+/** Told by one character, as nearly all events are none. */
+function mayBeReference(data: string | Uint8Array): boolean {
+  return typeof data === "string" ? data[2] === "$" : data[2] === DOLLAR;
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -1,11 +1,10 @@
-import { setImmediate } from "node:timers/promises";
-import { ChainCheck, type ChainFault } from "../core/chain.ts";
-import type { Database, Sql } from "../core/database.ts";
+import { ChainCheck, type ChainedEvent, type ChainFault } from "../core/chain.ts";
+import type { Database, Transaction } from "../core/database.ts";
 import { NotFoundError } from "../core/errors.ts";
 import type { VerifyReport } from "../core/protocol.ts";
 import { Findings } from "./findings.ts";
 import { Lookups } from "./lookups.ts";
-import { pagesOfEvents, seqOf, timeOf, type EventRow, type HeadRow, type Page } from "./pages.ts";
+import { readEvents, type EventReader, type HeadRow } from "./pages.ts";
 
 const FAULTS: Readonly<Record<ChainFault, string>> = {
   missing: "The event is missing.",
@@ -37,21 +36,11 @@ export async function verify(database: Database, session: string | null): Promis
   return report;
 }
 
-async function checkAll(sql: Sql, session: string | null): Promise<VerifyReport> {
+async function checkAll(sql: Transaction, session: string | null): Promise<VerifyReport> {
   const findings = new Findings();
   const lookups = new Lookups(sql, findings);
   const check = new RunsCheck(findings, lookups);
-  const pages = pagesOfEvents(sql, session, () => lookups.relieve());
-  for (let page = await pages.next(); page.done !== true;) {
-    // Postgres gathers the next page while this one is hashed.
-    const next = pages.next();
-    // Whoever waits for it hears of it.
-    next.catch(() => undefined);
-    // The question has to be on its way first.
-    await setImmediate();
-    check.take(page.value);
-    page = await next;
-  }
+  await readEvents(sql, session, check, () => lookups.relieve());
   await lookups.settle();
   const { runs, events } = check;
   const { first } = findings;
@@ -59,17 +48,15 @@ async function checkAll(sql: Sql, session: string | null): Promise<VerifyReport>
   return { verified: firstBad === null && runs > 0, runs, events, firstBad };
 }
 
-/** Goes through the events of one run after the other. */
-class RunsCheck {
+/** Checks one run after the other. */
+class RunsCheck implements EventReader {
   runs = 0;
   events = 0;
   readonly #findings: Findings;
   readonly #lookups: Lookups;
-  #heads: readonly HeadRow[] = [];
-  /** The place in the heads of the run whose events come now. */
-  #at = 0;
   #chain = new ChainCheck();
-  #newest: EventRow | null = null;
+  /** When the newest event of the run was recorded. */
+  #newestAt = 0;
   #bad = false;
 
   constructor(findings: Findings, lookups: Lookups) {
@@ -77,50 +64,26 @@ class RunsCheck {
     this.#lookups = lookups;
   }
 
-  take({ heads, events, last }: Page): void {
-    if (heads !== this.#heads) {
-      this.#heads = heads;
-      this.#at = 0;
-    }
-    for (const event of events) {
-      while (!event.lines.startsWith(this.#head.run)) this.#endRun();
-      this.#check(event);
-    }
-    if (last) while (this.#at < heads.length) this.#endRun();
-  }
-
-  get #head(): HeadRow {
-    const head = this.#heads[this.#at];
-    if (!head) throw new Error("An event came of a run that was not asked for.");
-    return head;
-  }
-
-  #check(event: EventRow): void {
+  take(head: HeadRow, event: ChainedEvent): void {
     this.events++;
     if (this.#bad) return;
-    const seq = seqOf(event);
-    const fault = this.#chain.add(seq, event.lines, event);
-    if (fault) this.#note(fault, seq <= this.#chain.seq ? event : this.#newest);
-    else this.#lookups.gather(event, seq);
-    this.#newest = event;
+    const fault = this.#chain.add(event);
+    if (fault) this.#note(head, fault, event.seq <= this.#chain.seq ? event.at : this.#newestAt);
+    else this.#lookups.gather(event);
+    this.#newestAt = event.at;
   }
 
-  #endRun(): void {
-    if (!this.#bad) {
-      const fault = this.#chain.end(this.#head);
-      if (fault) this.#note(fault, this.#newest);
-    }
+  end(head: HeadRow): void {
+    const fault = this.#bad ? null : this.#chain.end(head);
+    if (fault) this.#note(head, fault, this.#newestAt);
     this.runs++;
-    this.#at++;
     this.#chain = new ChainCheck();
-    this.#newest = null;
+    this.#newestAt = 0;
     this.#bad = false;
   }
 
-  #note(fault: ChainFault, nearest: EventRow | null): void {
+  #note({ run }: HeadRow, fault: ChainFault, at: number): void {
     this.#bad = true;
-    const { run } = this.#head;
-    const at = nearest === null ? 0 : timeOf(nearest);
     this.#findings.note({ run, seq: this.#chain.seq, problem: FAULTS[fault], about: "run", at });
   }
 }

@@ -18,29 +18,27 @@ export interface StoredEvent {
   readonly hash: string;
 }
 
-/** SHA-256 over salt ‖ UTF-8 text, as hex. Without a salt, over the text alone. */
-export function payloadHash(data: string, salt: Uint8Array | null): string {
-  return hash("sha256", salt ? Buffer.concat([salt, Buffer.from(data)]) : data);
-}
+/** An event whose payload may be there as it came from the database: the text in UTF-8. */
+export type ChainedEvent = Omit<StoredEvent, "data"> & { readonly data: string | Uint8Array | null };
 
-/** What an event is without its payload: five of the lines that are hashed, none of which holds a line break. */
-export function eventLines(event: Pick<StoredEvent, "run" | "seq" | "type" | "v" | "at">): string {
-  return `${event.run}\n${String(event.seq)}\n${event.type}\n${String(event.v)}\n${String(event.at)}`;
+/** SHA-256 over salt ‖ text, as hex. Without a salt, over the text alone. @param data the text, or it in UTF-8 */
+export function payloadHash(data: string | Uint8Array, salt: Uint8Array | null): string {
+  if (!salt) return hash("sha256", data);
+  return hash("sha256", Buffer.concat([salt, typeof data === "string" ? Buffer.from(data) : data]));
 }
 
 /**
  * The hash of an event: SHA-256 over eight lines. Every field before the last is free of line breaks, so
  * no two events have the same lines. `prev` and the result are lower-case hex.
- *
- * @param event the event, or its {@link eventLines}
  */
 export function eventHash(
-  event: string | Pick<StoredEvent, "run" | "seq" | "type" | "v" | "at">,
+  event: Pick<StoredEvent, "run" | "seq" | "type" | "v" | "at">,
   prev: string,
   payload: string,
 ): string {
-  const lines = typeof event === "string" ? event : eventLines(event);
-  return hash("sha256", `signalbox-event-1\n${lines}\n${prev}\n${payload}`);
+  const { run, seq, type, v, at } = event;
+  const place = `${run}\n${String(seq)}\n${type}\n${String(v)}\n${String(at)}`;
+  return hash("sha256", `signalbox-event-1\n${place}\n${prev}\n${payload}`);
 }
 
 export type ChainFault = "missing" | "out_of_order" | "altered" | "payload_missing" | "head_mismatch";
@@ -61,20 +59,15 @@ export class ChainCheck {
   }
 
   /**
-   * @param lines its {@link eventLines}
    * @returns what is wrong with the event at {@link ChainCheck.seq}, or null. After a fault nothing more can be said of
    *   the run.
    */
-  add(
-    seq: number,
-    lines: string,
-    event: Pick<StoredEvent, "data" | "salt" | "payloadHash" | "hash">,
-  ): ChainFault | null {
+  add(event: ChainedEvent): ChainFault | null {
     this.#seq++;
-    if (seq !== this.#seq) return seq > this.#seq ? "missing" : "out_of_order";
+    if (event.seq !== this.#seq) return event.seq > this.#seq ? "missing" : "out_of_order";
     const payload = event.data === null ? event.payloadHash : payloadHash(event.data, event.salt);
     if (payload === null) return "payload_missing";
-    if (eventHash(lines, this.#prev, payload) !== event.hash) return "altered";
+    if (eventHash(event, this.#prev, payload) !== event.hash) return "altered";
     this.#prev = event.hash;
     return null;
   }
@@ -101,7 +94,7 @@ export function verifyChain(
 ): { readonly seq: number; readonly fault: ChainFault } | null {
   const check = new ChainCheck(after);
   for (const event of events) {
-    const fault = check.add(event.seq, eventLines(event), event);
+    const fault = check.add(event);
     if (fault) return { seq: check.seq, fault };
   }
   const fault = check.end(head);

@@ -1,6 +1,7 @@
 import pg from "pg";
-import type { Database, Sql } from "../core/database.ts";
+import type { BinaryRow, Database, Sql, Transaction } from "../core/database.ts";
 import { InvalidInputError } from "../core/errors.ts";
+import { CopyOut } from "./copy-out.ts";
 import { DatabaseBusyError, DatabaseUnavailableError } from "./errors.ts";
 
 /** The type of `bigint` columns. Source: pg_type.oid of int8. */
@@ -54,7 +55,10 @@ export function openDatabase(options: DatabaseOptions): Database {
     query: (text, values, name) => run(pool, text, values, name),
     async transaction(work) {
       const client = await connect(() => pool.connect());
-      const sql: Sql = { query: (text, values, name) => run(client, text, values, name) };
+      const sql: Transaction = {
+        query: (text, values, name) => run(client, text, values, name),
+        forEach: (select, take) => runForEach(client, select, take),
+      };
       try {
         await sql.query("begin");
         const result = await work(sql);
@@ -138,9 +142,25 @@ async function run<Row extends object>(
     });
     return result.rows;
   } catch (error) {
-    if (isDefect(error)) throw error;
-    throw isRefusal(error) ? typed(error) : unavailable(error);
+    throw errorOf(error);
   }
+}
+
+async function runForEach(on: pg.ClientBase, select: string, take: (row: BinaryRow) => void): Promise<void> {
+  const copy = new CopyOut(select, take);
+  on.query(copy);
+  try {
+    await copy.done;
+  } catch (error) {
+    throw errorOf(error);
+  }
+  if (copy.fault) throw copy.fault.error;
+}
+
+/** What a statement failed with, as whoever sent it gets it. */
+function errorOf(error: unknown): unknown {
+  if (isDefect(error)) return error;
+  return isRefusal(error) ? typed(error) : unavailable(error);
 }
 
 /** True where the server answered: it has an SQLSTATE, and not one that says that it, or the connection, is going away. */

@@ -175,7 +175,7 @@ describe("verifying everything", () => {
     if (!long) throw new Error("No run was made.");
     await journal.append(
       long,
-      Array.from({ length: 5_000 }, (_, n) => step(n)),
+      Array.from({ length: 11_000 }, (_, n) => step(n)),
     ).durable;
     const verified = new AbortController();
     const going = (async () => {
@@ -186,14 +186,14 @@ describe("verifying everything", () => {
     for (let i = 0; i < 5; i++) {
       const report = await verify(database, null);
       expect(report).toMatchObject({ verified: true, runs: 700, firstBad: null });
-      expect(report.events).toBeGreaterThanOrEqual(5_700);
+      expect(report.events).toBeGreaterThanOrEqual(11_700);
     }
     verified.abort();
     await going;
     const alter = (run: string, seq: number): Promise<object[]> =>
       database.query("update events set data = data || ' ' where run_id = $1 and seq = $2", [run, seq]);
-    await alter(long.run, 5_001);
-    expect((await verify(database, null)).firstBad).toMatchObject({ run: long.run, seq: 5_001 });
+    await alter(long.run, 11_001);
+    expect((await verify(database, null)).firstBad).toMatchObject({ run: long.run, seq: 11_001 });
     // Earlier, whatever comes first by its id.
     const first = others[30];
     await alter(first?.run ?? "", 1);

@@ -4,7 +4,7 @@ import { canonicalJson } from "../../../runtime/core/canonical.ts";
 import { eventHash, GENESIS, payloadHash } from "../../../runtime/core/chain.ts";
 import { verify } from "../../../runtime/audit/verify.ts";
 import { systemClock } from "../../../runtime/core/clock.ts";
-import type { Database, Sql } from "../../../runtime/core/database.ts";
+import type { Database, Sql, Transaction } from "../../../runtime/core/database.ts";
 import type { NewEvent } from "../../../runtime/core/events.ts";
 import type { Verdict } from "../../../runtime/core/verdict.ts";
 import { createHousekeeping } from "../../../runtime/journal/housekeeping.ts";
@@ -48,9 +48,10 @@ class Explaining implements Database {
     return this.#database.query<Row>(text, values, name);
   }
 
-  transaction<T>(work: (sql: Sql) => Promise<T>): Promise<T> {
+  transaction<T>(work: (sql: Transaction) => Promise<T>): Promise<T> {
     return this.#database.transaction((sql) =>
       work({
+        forEach: (select, take) => sql.forEach(select, take),
         query: async <Row extends object>(text: string, values?: readonly unknown[], name?: string): Promise<Row[]> => {
           await this.#explain(sql, text, values);
           return sql.query<Row>(text, values, name);
