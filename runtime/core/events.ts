@@ -76,7 +76,10 @@ const wait = z.discriminatedUnion("kind", [
   z.object({ kind: z.literal("turn"), effect: z.string(), of: z.string(), dueAt: z.int() }),
 ]);
 
-/** How one channel changed in a superstep. `by` names the node execution whose recorded update holds the value. */
+/**
+ * How one channel changed in a superstep. `by` names the node execution whose recorded update holds the value; where
+ * that is a command, the command's update does.
+ */
 const channelChange = z.discriminatedUnion("op", [
   z.object({ op: z.literal("set"), value }),
   z.object({ op: z.literal("append"), items: z.array(value) }),

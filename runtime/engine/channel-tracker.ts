@@ -3,6 +3,7 @@ import {
   type Checkpoint,
   type CheckpointMetadata,
   type CheckpointTuple,
+  isCommand,
 } from "@langchain/langgraph";
 import type { RunnableConfig } from "@langchain/core/runnables";
 import { canonicalJson, sha256 } from "../core/canonical.ts";
@@ -78,7 +79,7 @@ export class ChannelTracker {
 
   /** A node execution has ended with this update, live or from the record. */
   wrote(node: string, update: unknown): void {
-    const plain = plainUpdate(update);
+    const plain = plainUpdate(ownUpdate(update));
     if (plain) this.#writes.push({ node, update: plain });
   }
 
@@ -210,6 +211,12 @@ function appendChange(channel: string, tail: readonly unknown[], content: JsonVa
     }
   }
   return at === tail.length ? { op: "append_by", nodes } : { op: "append", items: content as JsonValue[] };
+}
+
+/** What a node has written to the channels of its own graph: a command has it inside. */
+function ownUpdate(update: unknown): unknown {
+  if (!isCommand(update)) return update;
+  return update.graph === undefined ? update.update : null;
 }
 
 /** The channel values that an update names directly; anything else is recorded by value. */

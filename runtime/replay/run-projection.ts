@@ -70,6 +70,15 @@ export class RunProjection {
   /** What a node execution's recorded update (or the run's input) holds for a channel. */
   #written(node: string, channel: string): JsonValue {
     const update = node === "input" ? this.#record.started?.input : this.#record.nodes.get(node);
-    return isPlainObject(update) ? ((update as Record<string, JsonValue>)[channel] ?? null) : null;
+    return valuesIn(update)[channel] ?? null;
   }
+}
+
+/** The channel values in an update, as the codec writes it: inside a command, and apart from an object with a `$type` of its own. */
+function valuesIn(update: JsonValue | undefined): Readonly<Record<string, JsonValue>> {
+  if (!isPlainObject(update)) return {};
+  const { $type: type, ...values } = update as Readonly<Record<string, JsonValue>>;
+  if (type === "command") return valuesIn(values["update"]);
+  if (type === "object") return Object.fromEntries(values["value"] as [string, JsonValue][]);
+  return values;
 }

@@ -173,6 +173,38 @@ describe("the state", () => {
     });
   });
 
+  test.each<[string, (update: Readonly<Record<string, unknown>>) => unknown]>([
+    ["an update", (update) => update],
+    ["an update with a $type of its own", (update) => ({ ...update, $type: "command" })],
+    ["a command", (update) => new Command({ update })],
+    ["a command whose update has a $type of its own", (update) => new Command({ update: { ...update, $type: "x" } })],
+  ])("what %s writes - is recorded once, and the record alone gives the state", async (_what, wrapped) => {
+    const { called: __, ...tools } = notingTools();
+    const State = Annotation.Root({
+      log: Annotation<string[]>({ reducer: (a, b) => a.concat(b), default: () => [] }),
+      last: Annotation<{ text: string }>(),
+    });
+    const agent = defineAgent({
+      name: "writes",
+      state: State,
+      tools,
+      graph: ({ tools }) =>
+        new StateGraph(State)
+          .addNode("writes", () => wrapped({ log: ["appended"], last: { text: "set" } }) as never)
+          .addNode("pays", async () => ({ log: [(await tools.pay({ id: "p" })).id] }))
+          .addEdge(START, "writes")
+          .addEdge("writes", "pays")
+          .addEdge("pays", END),
+    });
+    const events = await parkAndFinish(agent, {});
+    expect(events.filter(({ data }) => JSON.stringify(data).includes("appended")).map(({ type }) => type)).toEqual([
+      "node_finished",
+      "run_finished",
+    ]);
+    expect(projected(events)).toEqual(output(events));
+    expect(output(events)).toEqual({ log: ["appended", "p"], last: { text: "set" } });
+  });
+
   test("what a node keeps and changes after it returned - does not change the state", async () => {
     const { called: _, ...tools } = notingTools();
     const State = Annotation.Root({ list: Annotation<number[]>() });
