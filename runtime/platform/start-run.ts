@@ -1,6 +1,6 @@
 import { decode, encode } from "../engine/codec.ts";
 import { canonicalJson } from "../core/canonical.ts";
-import { randomIds } from "../core/ids.ts";
+import { timeOrderedIds } from "../core/ids.ts";
 import { InvalidInputError, NotFoundError } from "../core/errors.ts";
 import type { Journal, NewRun } from "../core/journal.ts";
 import type { Actor } from "../core/people.ts";
@@ -76,7 +76,7 @@ export function newRun(config: SignalboxConfig, options: StartOptions): NewRun {
       { details: { agent: agent.name } },
     );
   }
-  const run = randomIds.next();
+  const run = timeOrderedIds.next();
   return {
     run,
     session: run,

@@ -1,6 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import { useEffect, useId, useRef, type ReactNode } from "react";
 import type { Actor } from "../../../runtime/core/people.ts";
+import { shortId } from "../ui/short-id.ts";
 import { actorWords } from "../ui/words.ts";
 import { Text } from "../values/text.tsx";
 
@@ -27,7 +28,7 @@ export function Card({ tone, title, status, children, act, session, facts, point
   useEffect(() => {
     if (pointedAt) card.current?.scrollIntoView({ block: "start" });
   }, [pointedAt]);
-  const name = session.key === null ? session.id.slice(0, 8) : session.key;
+  const name = session.key === null ? shortId(session.id) : session.key;
   return (
     <article
       ref={card}

@@ -1,5 +1,6 @@
 import type { QuestionView } from "../../../runtime/core/protocol.ts";
 import { Badge } from "../ui/badge.tsx";
+import { shortId } from "../ui/short-id.ts";
 import { Ago } from "../ui/time.tsx";
 import { QUESTION_STATUS_WORDS } from "../ui/words.ts";
 import { JsonView } from "../values/json-view.tsx";
@@ -33,7 +34,7 @@ export function QuestionCard({ question, pointedAt }: QuestionCardProps) {
           Asked <Ago at={question.askedAt} />
         </>,
         <span key="run" title={question.run}>
-          Run <span className="mono">{question.run.slice(0, 8)}</span>
+          Run <span className="mono">{shortId(question.run)}</span>
         </span>,
       ]}
       pointedAt={pointedAt}

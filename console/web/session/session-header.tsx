@@ -3,6 +3,7 @@ import type { Wait } from "../../../runtime/core/events.ts";
 import type { SessionSummary } from "../../../runtime/core/protocol.ts";
 import { Badge } from "../ui/badge.tsx";
 import { duration } from "../ui/duration.ts";
+import { shortId } from "../ui/short-id.ts";
 import { When } from "../ui/time.tsx";
 import { actorWords, count, RUN_STATUS_WORDS, tellingWaits, waitWords } from "../ui/words.ts";
 import { Text } from "../values/text.tsx";
@@ -25,7 +26,7 @@ export function SessionHeader({ summary, events, agentOf }: HeaderProps) {
         </Link>
       </p>
       <div className="session-title">
-        <h1>{summary.key === null ? `Session ${summary.session.slice(0, 8)}` : <Text text={summary.key} />}</h1>
+        <h1>{summary.key === null ? `Session ${shortId(summary.session)}` : <Text text={summary.key} />}</h1>
         <Badge tone={status.tone} text={status.text} />
         <VerifyBadge session={summary.session} events={events} ended={summary.endedAt !== null} agentOf={agentOf} />
       </div>

@@ -2,6 +2,7 @@ import { Link } from "@tanstack/react-router";
 import type { SessionSummary } from "../../../runtime/core/protocol.ts";
 import { Badge } from "../ui/badge.tsx";
 import { duration } from "../ui/duration.ts";
+import { shortId } from "../ui/short-id.ts";
 import { Ago } from "../ui/time.tsx";
 import { actorWords, count, RUN_STATUS_WORDS, tellingWaits, waitWords } from "../ui/words.ts";
 import { Text } from "../values/text.tsx";
@@ -39,7 +40,7 @@ function SessionRow({ session }: { readonly session: SessionSummary }) {
       <td role="cell" className="col-key">
         <Link to="/sessions/$session" params={{ session: session.session }} className="row-link">
           {session.key === null ? (
-            <span className="mono">{session.session.slice(0, 8)}</span>
+            <span className="mono">{shortId(session.session)}</span>
           ) : (
             <Text text={session.key} />
           )}
