@@ -8,6 +8,7 @@ import { isMessageChannel } from "./message-ids.ts";
 import type { NodePolicy } from "./node-policy.ts";
 import { snapshotShape } from "./snapshot-shape.ts";
 import { SuperstepSaver } from "./superstep-saver.ts";
+import { thawForReducers } from "./thawed-reducers.ts";
 
 /** What LangGraph would do around a node without telling anybody, and what to do instead. */
 const UNGOVERNED = {
@@ -129,6 +130,7 @@ export class Governor {
       compiled.streamTransformers = original.streamTransformers;
     }
     const shape = snapshotShape(compiled, new Set(channels));
+    thawForReducers(compiled);
     leanGraph(compiled);
     leanLoop(compiled);
     return { compiled, channels: new Set(channels), messageChannels, shape };

@@ -205,6 +205,52 @@ describe("the state", () => {
     expect(output(events)).toEqual({ log: ["appended", "p"], last: { text: "set" } });
   });
 
+  test("a list for a reducer - is not frozen, and what the reducer makes of it is the state, in every attempt", async () => {
+    const { called: __, ...tools } = notingTools();
+    const frozen: boolean[] = [];
+    const list = (reducer: (before: readonly number[], added: number[]) => number[]) =>
+      Annotation<number[]>({ reducer, default: () => [] });
+    const State = Annotation.Root({
+      appended: list((before, added) => {
+        frozen.push(Object.isFrozen(added));
+        return before.concat(added);
+      }),
+      newest: list((_, added) => added),
+      counted: list((before, added) => {
+        added.push(before.length);
+        return added;
+      }),
+    });
+    const all = (n: number) => ({ appended: [n], newest: [n], counted: [n] });
+    const agent = defineAgent({
+      name: "reduces",
+      state: State,
+      tools,
+      graph: ({ tools }) =>
+        new StateGraph(State)
+          .addNode("first", () => all(1))
+          .addNode("second", () => all(2))
+          .addNode("pays", async ({ newest, counted }) => {
+            expect([newest, counted].map((value) => Object.isFrozen(value))).toEqual([true, true]);
+            await tools.pay({ id: "p" });
+            return {};
+          })
+          .addEdge(START, "first")
+          .addEdge("first", "second")
+          .addEdge("second", "pays")
+          .addEdge("pays", END),
+    });
+    const events = await parkAndFinish(agent, {});
+    expect(new Set(frozen)).toEqual(new Set([false]));
+    expect(output(events)).toEqual({ appended: [1, 2], newest: [2], counted: [2, 2] });
+    expect(projected(events)).toEqual(output(events));
+    expect(events.flatMap(({ type, data }) => (type === "superstep_finished" ? [data.changes] : [])).at(-2)).toEqual({
+      appended: { op: "append_by", nodes: ["2/second"] },
+      newest: { op: "set_by", node: "2/second" },
+      counted: { op: "set", value: [2, 2] },
+    });
+  });
+
   test("what a node keeps and changes after it returned - does not change the state", async () => {
     const { called: _, ...tools } = notingTools();
     const State = Annotation.Root({ list: Annotation<number[]>() });
