@@ -9,8 +9,9 @@
  * where there is no such thing. CPU is that of the contestant's Node processes and of Postgres; a server of its own
  * (Restate's) is not counted. The others are:
  *
- * - `growth` `{steps, tableBytes, walBytes, msPerStepAt50, msPerStepAt5000, ratio}`: what a run of so many supersteps
- *   that append 100 bytes and call nothing adds to Postgres, and what a superstep takes early and late in one of 5,100;
+ * - `growth` `{steps, tableBytes, walBytes, msPerStepAt50, msPerStepAt5000, ratio, ratioQuartiles}`: what a run of so many
+ *   supersteps that append 100 bytes and call nothing adds to Postgres, and what a superstep takes around the 50th of one
+ *   and the 5,000th of another, which go on by turns;
  * - `wake` `{p50Ms, p99Ms, decisions}`: from before an approval is asked to be decided until the node after the held call
  *   starts, on a worker with twenty other runs under way;
  * - `live` `{p50Ms, p99Ms, events, frames}`: from an event's commit until its frame is at a client of the console's server,

@@ -58,11 +58,11 @@ function agent(name: string, rules: URL, pays: boolean) {
 /** How the agents are named that the benchmark's projects hold. */
 export type BenchAgent = "reads" | "pays" | "held" | "slow" | "grows";
 
-/** @param ran told when a node of the agent that grows runs */
+/** @param ran as {@link growingAgent} takes it */
 export function benchProject(
   names: readonly BenchAgent[],
   rules: URL,
-  ran: () => void = () => undefined,
+  ran: Parameters<typeof growingAgent>[0] = () => undefined,
 ): SignalboxConfig {
   const agents: Readonly<Record<BenchAgent, () => AnyAgent>> = {
     reads: () => agent("reads", rules, false),

@@ -84,9 +84,9 @@ export function slowAgent(rules: URL): AnyAgent {
 /**
  * Makes `steps` supersteps that call nothing, each of which appends 100 bytes.
  *
- * @param ran told when a node runs
+ * @param ran told when a node runs, in which run and superstep of it; the node waits for what it is given
  */
-export function growingAgent(ran: () => void): AnyAgent {
+export function growingAgent(ran: (id: string, superstep: number) => Promise<unknown> | undefined): AnyAgent {
   const State = Annotation.Root({
     id: Annotation<string>(),
     steps: Annotation<number>(),
@@ -100,9 +100,10 @@ export function growingAgent(ran: () => void): AnyAgent {
       new StateGraph(State)
         .addNode(
           "append",
-          ({ log, steps }: typeof State.State) => {
-            ran();
-            return new Command({ update: { log: [APPENDED] }, goto: log.length + 1 < steps ? "append" : END });
+          ({ id, log, steps }: typeof State.State) => {
+            const superstep = log.length + 1;
+            const made = new Command({ update: { log: [APPENDED] }, goto: superstep < steps ? "append" : END });
+            return ran(id, superstep)?.then(() => made) ?? made;
           },
           { ends: ["append", END] },
         )

@@ -8,6 +8,7 @@ import { pathToFileURL } from "node:url";
 import pino from "pino";
 import type { NatsAccess } from "../../runtime/core/stack.ts";
 import { startWorker } from "../../runtime/platform/worker-process.ts";
+import { runByTurns, type PacedRun } from "./bench-paced-run.ts";
 import { benchProject, type BenchAgent } from "./bench-project.ts";
 import { serve } from "../bench/engine/serve.ts";
 
@@ -21,10 +22,10 @@ const {
 
 const agents = BENCH_AGENTS.split(",") as BenchAgent[];
 const [agent = ""] = agents;
-let ranMs: number[] = [];
+const paced = new Map<string, PacedRun>();
 
 const worker = await startWorker({
-  config: benchProject(agents, pathToFileURL(BENCH_RULES), () => ranMs.push(performance.now())),
+  config: benchProject(agents, pathToFileURL(BENCH_RULES), (id, superstep) => paced.get(id)?.ran(superstep)),
   databaseUrl: DATABASE_URL,
   nats: JSON.parse(NATS_WORKER) as NatsAccess,
   log: pino({ level: "warn" }, pino.destination(2)),
@@ -38,10 +39,13 @@ async function run(input: object): Promise<void> {
 serve({
   versions: { signalbox: SIGNALBOX_VERSION },
   run: () => run({ id: randomUUID(), log: [] }),
-  async long(steps) {
-    ranMs = [];
-    await run({ id: randomUUID(), steps, log: [] });
-    return ranMs;
-  },
+  long: (steps) => run({ id: randomUUID(), steps, log: [] }),
+  byTurns: (ages) =>
+    runByTurns(ages, async (steps, pacedRun) => {
+      const id = randomUUID();
+      paced.set(id, pacedRun);
+      await run({ id, steps, log: [] });
+      paced.delete(id);
+    }),
   close: () => worker.close(),
 });

@@ -1,9 +1,10 @@
 import { openConnection } from "../../../runtime/journal/database.ts";
+import type { Turn } from "../../support/bench-paced-run.ts";
 import { GROWING_SIGNALBOX } from "./contestants.ts";
 import { postgresCounts } from "./postgres-counters.ts";
 import { startContestant } from "./running-contestant.ts";
 import type { BenchServers } from "./servers.ts";
-import { median } from "./statistics.ts";
+import { median, quantile } from "./statistics.ts";
 
 export interface Growth {
   readonly steps: number;
@@ -13,15 +14,16 @@ export interface Growth {
   /** What a superstep takes around the 50th and the 5,000th of a run. */
   readonly msPerStepAt50: number;
   readonly msPerStepAt5000: number;
-  /** The second by the first: the median of the runs' ratios. */
+  /** The second by the first, of one turn: the median. */
   readonly ratio: number;
+  /** Half of the turns' ratios lie between these. */
+  readonly ratioQuartiles: readonly [number, number];
 }
 
 const STEPS = 1_000;
-const LONG_STEPS = 5_100;
-const EARLY = { from: 20, to: 120 };
-const LATE = { from: 4_950, to: 5_050 };
-const LONG_RUNS = 8;
+/** Ten supersteps a turn: up to the 80th and the 5,030th. */
+const AGES = { young: 20, old: 4_970, turns: 6 };
+const PAIRS = 12;
 
 /** What a run of many supersteps, each of which appends 100 bytes and calls nothing, leaves behind, and takes. */
 export async function growth(servers: BenchServers): Promise<Growth> {
@@ -49,25 +51,23 @@ async function bytes(servers: BenchServers): Promise<Pick<Growth, "steps" | "tab
   }
 }
 
-async function times(servers: BenchServers): Promise<Pick<Growth, "msPerStepAt50" | "msPerStepAt5000" | "ratio">> {
+async function times(
+  servers: BenchServers,
+): Promise<Pick<Growth, "msPerStepAt50" | "msPerStepAt5000" | "ratio" | "ratioQuartiles">> {
   await using signalbox = await startContestant(servers, GROWING_SIGNALBOX);
-  const runs: { readonly early: number; readonly late: number }[] = [];
-  for (let run = 0; run <= LONG_RUNS; run++) {
-    const { ranMs } = await signalbox.process.tell({ kind: "long", steps: LONG_STEPS });
-    if (ranMs.length !== LONG_STEPS) throw new Error(`The run has made ${String(ranMs.length)} supersteps.`);
-    // The first one warms up.
-    if (run > 0) runs.push({ early: medianGap(ranMs, EARLY), late: medianGap(ranMs, LATE) });
+  const turns: Turn[] = [];
+  for (let pair = 0; pair <= PAIRS; pair++) {
+    const done = await signalbox.process.tell({ kind: "by turns", ...AGES });
+    if (done.turns.length !== AGES.turns) throw new Error(`The runs have had ${String(done.turns.length)} turns.`);
+    // The first pair warms up.
+    if (pair > 0) turns.push(...done.turns);
   }
   await signalbox.check(0);
+  const ratios = turns.map(({ youngMs, oldMs }) => oldMs / youngMs);
   return {
-    msPerStepAt50: median(runs.map(({ early }) => early)),
-    msPerStepAt5000: median(runs.map(({ late }) => late)),
-    ratio: median(runs.map(({ early, late }) => late / early)),
+    msPerStepAt50: median(turns.map(({ youngMs }) => youngMs)),
+    msPerStepAt5000: median(turns.map(({ oldMs }) => oldMs)),
+    ratio: median(ratios),
+    ratioQuartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
   };
-}
-
-/** The time from one node to the next, in the middle of these supersteps'. */
-function medianGap(ranMs: readonly number[], { from, to }: { readonly from: number; readonly to: number }): number {
-  const within = ranMs.slice(from, to + 1);
-  return median(within.slice(1).map((ms, i) => ms - (within[i] ?? NaN)));
 }

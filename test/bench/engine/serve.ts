@@ -4,21 +4,31 @@
 import { readFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import type { Turn } from "../../support/bench-paced-run.ts";
 
 export interface Contestant {
   readonly versions: Readonly<Record<string, string>>;
   /** Starts a run of the steps, and resolves once its end is as durable as this contestant makes it. */
   run(): Promise<void>;
-  /** Makes one run of so many supersteps. @returns when each of its nodes ran, by `performance.now()` */
-  long?(steps: number): Promise<readonly number[]>;
+  /** Makes one run of so many supersteps. */
+  long?(steps: number): Promise<void>;
+  /** Makes two runs go on by turns, from these supersteps of each on. */
+  byTurns?(ages: Ages): Promise<readonly Turn[]>;
   /** Before the process ends. */
   close?(): Promise<void>;
+}
+
+export interface Ages {
+  readonly young: number;
+  readonly old: number;
+  readonly turns: number;
 }
 
 export type Order =
   | { readonly kind: "warm"; readonly runs: number }
   | { readonly kind: "measure"; readonly concurrency: number; readonly ms: number }
   | { readonly kind: "long"; readonly steps: number }
+  | ({ readonly kind: "by turns" } & Ages)
   | { readonly kind: "close" };
 
 /** What a contestant did in a measurement. */
@@ -27,8 +37,8 @@ export interface Done {
   readonly ms: number;
   /** User and system time of its process, all threads. */
   readonly cpuMs: number;
-  /** When each node of a long run ran; else empty. */
-  readonly ranMs: readonly number[];
+  /** What supersteps took where runs went on by turns; else empty. */
+  readonly turns: readonly Turn[];
 }
 
 export type Answer =
@@ -58,11 +68,14 @@ async function obey(order: Order, contestant: Contestant): Promise<Done> {
   const cpu = process.cpuUsage();
   const startedMs = performance.now();
   let runs = 0;
-  let ranMs: readonly number[] = [];
+  let turns: readonly Turn[] = [];
   if (order.kind === "close") await contestant.close?.();
   else if (order.kind === "long") {
-    ranMs = (await contestant.long?.(order.steps)) ?? [];
+    await contestant.long?.(order.steps);
     runs = 1;
+  } else if (order.kind === "by turns") {
+    turns = (await contestant.byTurns?.(order)) ?? [];
+    runs = 2;
   } else {
     const wanted = order.kind === "warm" ? order.runs : Infinity;
     const ms = order.kind === "measure" ? order.ms : Infinity;
@@ -80,7 +93,7 @@ async function obey(order: Order, contestant: Contestant): Promise<Done> {
   }
   const ms = performance.now() - startedMs;
   const { user, system } = process.cpuUsage(cpu);
-  return { runs, ms, cpuMs: (user + system) / 1_000, ranMs };
+  return { runs, ms, cpuMs: (user + system) / 1_000, turns };
 }
 
 /** The versions of installed packages, looked for from a file that imports them. */
