@@ -45,9 +45,11 @@ export class Bank {
   #traps: Trap[] = [];
   /** What happened, in order. */
   readonly acts: BankCall[] = [];
-  /** Every call that was to happen, also the repeated ones. */
-  readonly calls: BankCall[] = [];
   readonly #byKey = new Map<string, BankCall>();
+  /** How often something happened, by business id. */
+  readonly #counts = new Map<string, number>();
+  /** Under which keys something was to happen, by business id. */
+  readonly #keys = new Map<string, Set<string>>();
 
   private constructor(server: Server) {
     this.#server = server;
@@ -91,7 +93,7 @@ export class Bank {
   }
 
   /** Every matching call at this point meets the fate of the moment. */
-  always(point: Point, matches: (call: BankCall) => boolean, fate: () => Fate): void {
+  always(point: Point, matches: (call: BankCall) => boolean, fate: (call: BankCall) => Promise<Fate> | Fate): void {
     this.#traps.push({ point, matches, spring: fate });
   }
 
@@ -119,7 +121,12 @@ export class Bank {
 
   /** How often something happened for this business id. */
   count(id: string): number {
-    return this.acts.filter((act) => act.id === id).length;
+    return this.#counts.get(id) ?? 0;
+  }
+
+  /** The keys of the calls that were to make this happen, also of the repeated ones. */
+  keysOf(id: string): ReadonlySet<string> {
+    return this.#keys.get(id) ?? new Set();
   }
 
   /** What happened under this key, if anything did. */
@@ -151,9 +158,10 @@ export class Bank {
       socket.destroy();
       return;
     }
-    this.calls.push(call);
+    this.#keys.set(call.id, (this.#keys.get(call.id) ?? new Set()).add(call.key));
     if (call.kind !== "read" && !(call.kind === "idempotent" && this.#byKey.has(call.key))) {
       this.acts.push(call);
+      this.#counts.set(call.id, this.count(call.id) + 1);
       this.#byKey.set(call.key, call);
     }
     if ((await this.#fate("acted", call)) === "drop") {

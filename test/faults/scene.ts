@@ -81,8 +81,12 @@ export class Scene {
     return this.lane.bank;
   }
 
-  violated(kind: ViolationKind, what: string): void {
+  readonly violated = (kind: ViolationKind, what: string): void => {
     this.violations.push({ kind, what });
+  };
+
+  owns(id: string): boolean {
+    return this.runs.some((run) => id.startsWith(`${run.id}:`) || id.startsWith(`${run.id}.`));
   }
 
   /** Looked at once all runs have ended. */

@@ -85,24 +85,30 @@ function userOf({ user }: FaultPrograms): { uid?: number; gid?: number } {
 /** A nats-server with JetStream, for faults. */
 export class FaultNats {
   readonly url: string;
+  /** Where it says what it has, over HTTP. */
+  readonly monitor: string;
   readonly #server: Server;
   readonly #store: string;
   readonly #programs: FaultPrograms;
 
-  private constructor(programs: FaultPrograms, folder: string, port: number) {
+  private constructor(programs: FaultPrograms, folder: string, port: number, monitorPort: number) {
     this.url = `nats://127.0.0.1:${String(port)}`;
+    this.monitor = `http://127.0.0.1:${String(monitorPort)}`;
     this.#store = join(folder, "jetstream");
     this.#programs = programs;
     this.#server = new Server(
       programs,
       folder,
-      () => [programs.nats, "-a", "127.0.0.1", "-p", String(port), "-js", "-sd", this.#store],
+      () => [
+        ...([programs.nats, "-a", "127.0.0.1", "-p", String(port)] as const),
+        ...["-m", String(monitorPort), "-js", "-sd", this.#store],
+      ],
       async () => Boolean(await greet("127.0.0.1", port, {})),
     );
   }
 
   static async start(programs: FaultPrograms, folder: string): Promise<FaultNats> {
-    const nats = new FaultNats(programs, folder, await freePort());
+    const nats = new FaultNats(programs, folder, await freePort(), await freePort());
     await nats.start();
     return nats;
   }
@@ -129,24 +135,25 @@ const SUPERUSER = "signalbox";
 /** Few, so that a test can take them all. */
 export const MAX_CONNECTIONS = 60;
 
-/** A Postgres for faults. */
 async function run(programs: FaultPrograms, cwd: string, program: string, args: readonly string[]): Promise<void> {
   const child = spawn(program, args, { stdio: ["ignore", "ignore", "inherit"], cwd, ...userOf(programs) });
   const [code] = (await once(child, "exit")) as [number | null];
   if (code !== 0) throw new Error(`${program} ended with ${String(code)}.`);
 }
 
+/** A Postgres for faults. */
 export class FaultPostgres {
   readonly #server: Server;
   readonly #port: number;
 
-  private constructor(programs: FaultPrograms, data: string, port: number) {
+  private constructor(programs: FaultPrograms, data: string, port: number, more: readonly string[]) {
     this.#port = port;
     const settings = [
       "listen_addresses=127.0.0.1",
       "unix_socket_directories=",
       "jit=off",
       `max_connections=${String(MAX_CONNECTIONS)}`,
+      ...more,
     ].flatMap((setting) => ["-c", setting]);
     this.#server = new Server(
       programs,
@@ -168,11 +175,20 @@ export class FaultPostgres {
     return blank;
   }
 
-  /** Copies a cluster that was never started into this folder, and starts it. */
-  static async start(programs: FaultPrograms, folder: string, blank: string): Promise<FaultPostgres> {
+  /**
+   * Copies a cluster that was never started into this folder, and starts it.
+   *
+   * @param settings as `name=value`, after our own
+   */
+  static async start(
+    programs: FaultPrograms,
+    folder: string,
+    blank: string,
+    settings: readonly string[] = [],
+  ): Promise<FaultPostgres> {
     const data = join(folder, "postgres");
     await run(programs, folder, "cp", ["-a", blank, data]);
-    const postgres = new FaultPostgres(programs, data, await freePort());
+    const postgres = new FaultPostgres(programs, data, await freePort(), settings);
     await postgres.start();
     return postgres;
   }

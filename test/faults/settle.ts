@@ -1,16 +1,9 @@
 import { verify } from "../../runtime/audit/verify.ts";
-import { isRepeatable } from "../../runtime/core/effects.ts";
-import { ENDED_STATUSES, type RunStatus } from "../../runtime/core/events.ts";
+import { ENDED_STATUSES } from "../../runtime/core/events.ts";
+import { checkApprovals, checkCalls, checkMail, checkWorld, lastWordOf, runsOf } from "./checks.ts";
 import { operate } from "./operator.ts";
 import type { Scene } from "./scene.ts";
 import { delay, lookEvery } from "./wait.ts";
-
-interface RunRow {
-  readonly run: string;
-  readonly session: string;
-  readonly agent: string;
-  readonly status: RunStatus;
-}
 
 /** Lets everything come to its end, with an operator who does what is asked, and finds what is wrong. */
 export async function settle(scene: Scene, limitMs: number): Promise<void> {
@@ -64,78 +57,8 @@ async function situation(scene: Scene): Promise<{ readonly open: string; readonl
 export async function whereabouts(scene: Scene): Promise<string> {
   const runs = await runsOf(scene);
   return (
-    await Promise.all(runs.map(async (run) => `${run.agent} is ${run.status}: ${await why(scene, run.run)}`))
+    await Promise.all(runs.map(async (run) => `${run.agent} is ${run.status}: ${await lastWordOf(scene, run.run)}`))
   ).join("; ");
-}
-
-function runsOf(scene: Scene): Promise<RunRow[]> {
-  return scene.books.database.query<RunRow>(
-    "select run_id as run, session_id as session, agent, status from runs where session_id = any($1::uuid[])",
-    [scene.runs.map(({ run }) => run)],
-  );
-}
-
-/** What happened outside is what was to happen, once. */
-async function checkWorld(scene: Scene): Promise<void> {
-  const expected = scene.expected();
-  const keys = new Map<string, Set<string>>();
-  for (const act of scene.bank.acts) {
-    if (!scene.runs.some(({ id }) => act.id.startsWith(`${id}:`) || act.id.startsWith(`${id}.`))) continue;
-    if (!expected.has(act.id)) scene.violated("duplicated", `${act.id} happened and was not to`);
-  }
-  for (const [id, run] of expected) {
-    const count = scene.bank.count(id);
-    if (count === 0 && scene.terms.ends.every((end) => end === "finished"))
-      scene.violated("lost", `${id} of ${run.run} never happened`);
-    if (count > 1) scene.violated("duplicated", `${id} of ${run.run} happened ${String(count)} times`);
-    const used = new Set(scene.bank.calls.filter((call) => call.id === id).map((call) => call.key));
-    keys.set(id, used);
-    if (used.size > 1) scene.violated("duplicated", `${id} of ${run.run} was called under ${String(used.size)} keys`);
-  }
-  for (const run of await runsOf(scene)) {
-    if (ENDED_STATUSES.includes(run.status) && !scene.terms.ends.includes(run.status)) {
-      scene.violated("lost", `${run.agent} ${run.run} is ${run.status}: ${await why(scene, run.run)}`);
-    }
-  }
-}
-
-async function why(scene: Scene, run: string): Promise<string> {
-  const last = (await scene.books.journal.read(run)).at(-1);
-  return `${last?.type ?? "no event"} ${JSON.stringify(last?.data).slice(0, 400)}`;
-}
-
-/** Each call that may not be repeated and was started has its end on record, and it is the one that the bank knows. */
-async function checkCalls(scene: Scene, run: string): Promise<void> {
-  const events = await scene.events({ run });
-  const ends = new Map(events.flatMap(({ type, data }) => (type === "effect_finished" ? [[data.effect, data]] : [])));
-  for (const { type, data } of events) {
-    // What may be repeated may also be cut off: nobody finds out what became of it.
-    if (type !== "effect_intended" || data.kind !== "tool" || isRepeatable(data.class)) continue;
-    const end = ends.get(data.effect);
-    const happened = scene.bank.find(data.id) !== undefined;
-    if (!end) scene.violated("unverified", `${data.name} of ${run} has no end on record`);
-    else if (end.outcome.ok !== happened) {
-      const said = end.outcome.ok ? "happened" : "did not happen";
-      scene.violated("unverified", `the record of ${run} says that ${data.name} ${said}, and the bank says otherwise`);
-    }
-  }
-}
-
-interface ApprovalRow {
-  readonly approval: string;
-  readonly status: string;
-  readonly used: boolean;
-}
-
-/** Every message was for somebody, and no harm that ends is a reason to give one up. */
-async function checkMail(scene: Scene): Promise<void> {
-  const dead = await scene.books.database.query<{ what: string }>(
-    `select o.kind || ' from ' || o.from_agent || ' to ' || o.to_agent || ': ' || d.reason || ', ' || d.detail as what
-     from dead_letters d join outbox o using (msg_id) join runs r on r.run_id = o.from_run
-     where r.session_id = any($1::uuid[])`,
-    [scene.runs.map(({ run }) => run)],
-  );
-  for (const { what } of dead) scene.violated("lost", `a dead letter: ${what}`);
 }
 
 /** The chain verifies, the views say what the events say, and no attempt was made in vain where that is promised. */
@@ -146,19 +69,7 @@ async function checkRecord(scene: Scene): Promise<void> {
     if (!verified) scene.violated("unverified", `${run}: ${JSON.stringify(firstBad)}`);
   }
   if (scene.terms.agrees) for (const { run } of await runsOf(scene)) await checkCalls(scene, run);
-  const runs = [(await runsOf(scene)).map(({ run }) => run)];
-  const approvals = await database.query<ApprovalRow>(
-    `select a.approval_id as approval, a.status, exists (
-       select 1 from events e where e.run_id = a.run_id and e.type = 'effect_intended'
-         and e.data::json ->> 'approval' = a.approval_id::text) as used
-     from approvals a where run_id = any($1::uuid[])`,
-    runs,
-  );
-  for (const { approval, status, used } of approvals) {
-    if (used !== (status === "consumed")) {
-      scene.violated("unverified", `the approval ${approval} is ${status}, and its call was ${used ? "" : "not "}made`);
-    }
-  }
+  await checkApprovals(scene);
   const { attempts } = scene.terms;
   if (attempts === null) return;
   const made = await database.query<{ run: string; attempts: number }>(
