@@ -3,10 +3,12 @@ import type { Agent, AnyAgent } from "../../agents/define-agent.ts";
 import type { AgentHandle, AskAllHandle, Handles, LogHandle, MemoryHandle } from "../../agents/handles.ts";
 import type { AnyTool } from "../../tools/define-tool.ts";
 import type { EffectKind } from "../core/effects.ts";
+import { SignalboxError } from "../core/errors.ts";
 import { copyJson, type JsonValue } from "../core/json.ts";
 import type { MemoryStore, RecallInput, RememberInput } from "../core/memory.ts";
 import { plain } from "./arguments.ts";
 import { ask, askForAll, askForFirst } from "./ask-call.ts";
+import type { Retry } from "./call.ts";
 import { InvalidArgumentsError } from "./errors.ts";
 import { askPerson } from "./human-call.ts";
 import { langchainHandle } from "./langchain-handle.ts";
@@ -29,6 +31,18 @@ export interface HandleServices extends ModelServices {
 }
 
 const SHORT_TIMEOUT_MS = 30_000;
+
+/**
+ * The memory is in the database that the journal is in: a connection that breaks is no answer, and must not be what ends
+ * a run whose appends outlive it. Both calls may be repeated.
+ */
+const UNTIL_IT_IS_BACK: Retry = {
+  maxAttempts: 10,
+  firstDelayMs: 200,
+  factor: 2,
+  maxDelayMs: 30_000,
+  retryOn: (error) => error instanceof SignalboxError && error.disposition === "retry",
+};
 
 /** The handles that an agent's graph is built around. They find the running node by themselves. */
 export function buildHandles(
@@ -108,6 +122,7 @@ async function remember(store: MemoryStore, asked: RememberInput): Promise<{ id:
     input,
     judged: true,
     timeoutMs: SHORT_TIMEOUT_MS,
+    retry: UNTIL_IT_IS_BACK,
     perform: async ({ effectId }) => {
       const author = { run: execution.attempt.head.run, effect: effectId };
       await store.remember(effectId, copyJson(input) as unknown as RememberInput, author);
@@ -127,6 +142,7 @@ async function recall(store: MemoryStore, asked: RecallInput): ReturnType<Memory
     input,
     judged: true,
     timeoutMs: SHORT_TIMEOUT_MS,
+    retry: UNTIL_IT_IS_BACK,
     perform: () => store.recall(copyJson(input) as unknown as RecallInput),
   });
   return found as Awaited<ReturnType<MemoryHandle["recall"]>>;

@@ -2,7 +2,10 @@ import { defineTool } from "signalbox";
 import { describe, expect, test, vi } from "vitest";
 import { z } from "zod";
 import { deferred } from "../../../runtime/core/deferred.ts";
+import { InvalidInputError } from "../../../runtime/core/errors.ts";
+import type { MemoryStore } from "../../../runtime/core/memory.ts";
 import { Attempt } from "../../../runtime/engine/attempt.ts";
+import { DatabaseUnavailableError } from "../../../runtime/journal/errors.ts";
 import { TestEngine, typesOf } from "../../support/engine.ts";
 import { claimant } from "../../support/journal.ts";
 import { notingTools, oneNode } from "../../support/one-node.ts";
@@ -147,6 +150,42 @@ describe("a tool with a retry", () => {
         run: (one) => one,
       }),
     ).toThrow(expect.objectContaining({ code: "INVALID_TOOL" }));
+  });
+});
+
+describe("the memory, while its database is away", () => {
+  /** An agent that remembers and recalls; the first call of each kind throws this. */
+  function away(error: () => Error) {
+    const asked: string[] = [];
+    const ask = (what: string): void => {
+      const first = !asked.includes(what);
+      asked.push(what);
+      if (first) throw error();
+    };
+    const memory: MemoryStore = {
+      remember: (id) => Promise.resolve().then(() => ask(`remember ${id}`)),
+      recall: () => Promise.resolve().then(() => (ask("recall"), [])),
+    };
+    const agent = oneNode({}, async (handles) => {
+      await handles.memory.remember({ text: "It was there." });
+      return handles.memory.recall({ query: "What was there?" });
+    });
+    return { asked, engine: new TestEngine({ handles: { memory } }), agent };
+  }
+
+  test("is asked again, under the same id", async () => {
+    const { asked, engine, agent } = away(() => new DatabaseUnavailableError("Postgres cannot be reached."));
+    const run = await engine.create(agent, {});
+    expect(await engine.runOn(engine.compile(agent), run)).toBe("finished");
+    expect(asked).toHaveLength(4);
+    expect(new Set(asked).size).toBe(2);
+  });
+
+  test("is not, where it refuses what is asked", async () => {
+    const { asked, engine, agent } = away(() => new InvalidInputError("A text holds the character U+0000."));
+    const run = await engine.create(agent, {});
+    expect(await engine.runOn(engine.compile(agent), run)).toBe("failed");
+    expect(asked).toHaveLength(1);
   });
 });
 
