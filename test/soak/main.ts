@@ -1,5 +1,5 @@
 /**
- * `npm run test:soak`: a deployment under a mixed load and steady harm, for minutes or for days, and whether anything in
+ * `npm run test:soak`: a deployment under a mixed load and steady harm, for minutes or hours, and whether anything in
  * it grows that ought not to. Nothing may be lost, doubled or stuck either, and no process may end by itself.
  *
  * Servers, workers and consoles of its own. The first third of the time is warm-up. One line a sample goes to standard

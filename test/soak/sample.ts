@@ -61,16 +61,16 @@ async function natsOf(monitor: string, lasting: number): Promise<Values> {
     look<Connz>(`${monitor}/connz?limit=1000`),
     look<Jsz>(`${monitor}/jsz`),
   ]);
-  const subscriptions = connections.reduce((sum, one) => sum + one.subscriptions, 0);
-  const ofWorker = connections.find(({ name }) => name?.startsWith(`worker-${String(lasting)}-`) === true);
-  return [
+  const values: Values = [
     ["connections/nats/connections", connections.length],
-    ["connections/nats/subscriptions", subscriptions],
-    ...(ofWorker ? ([["connections/nats/worker subscriptions", ofWorker.subscriptions]] as const) : []),
+    ["connections/nats/subscriptions", connections.reduce((sum, one) => sum + one.subscriptions, 0)],
     ["connections/nats/consumers", consumers],
     ["connections/nats/messages", messages],
     ["connections/nats/bytes", bytes],
-  ].map(([name, value]) => [String(name), Number(value)]);
+  ];
+  const ofWorker = connections.find(({ name }) => name?.startsWith(`worker-${String(lasting)}-`) === true);
+  if (ofWorker) values.push(["connections/nats/worker subscriptions", ofWorker.subscriptions]);
+  return values;
 }
 
 async function look<Answer>(url: string): Promise<Answer> {

@@ -85,14 +85,17 @@ export async function soak(options: SoakOptions): Promise<Soaked> {
 
   const rested = new AbortController();
   const operating = operator.run(rested.signal);
-  const going = [
+  const going = Promise.all([
     load.run(options.rate, over.signal),
     watchers.run(options.watchers, over.signal),
     harms.run(over.signal),
-  ];
+  ]);
+  going.catch(() => {
+    over.abort();
+  });
   const { samples, busy } = await sampling({ ...options, ground, fleet, load, harms, ledger, over: over.signal });
   over.abort();
-  await Promise.all(going);
+  await going;
   say("waiting until all has come to its end");
   const open = await rest(ground, stopped.signal);
   rested.abort();
