@@ -31,6 +31,14 @@ const { values } = parseArgs({
 const minutes = Number(values.minutes);
 if (!(minutes >= 1)) throw new Error("--minutes takes a number from 1 on: in less time nothing can be judged.");
 
+const stop = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  // The servers are children of nobody else.
+  process.once(signal, () => {
+    stop.abort();
+  });
+}
+
 const soaked = await soak({
   minutes,
   random: new Random(Number(values.seed)),
@@ -38,12 +46,17 @@ const soaked = await soak({
   mortals: Number(values.mortals),
   watchers: Number(values.watchers),
   leakMb: Number(values.leak),
+  stop: stop.signal,
   say: (text) => {
     if (!values.json) console.error(text);
   },
   onSample: (moment) => {
     if (!values.json) console.error(sampleLine(moment));
   },
+}).catch((error: unknown) => {
+  // What is at its end, the servers included, may have failed for that alone.
+  if (stop.signal.aborted) process.exit(130);
+  throw error;
 });
 const { lines, summary, good } = report(soaked);
 if (!values.json) for (const line of lines) console.error(line);

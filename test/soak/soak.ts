@@ -21,6 +21,8 @@ export interface SoakOptions {
   readonly mortals: number;
   readonly watchers: number;
   readonly leakMb: number;
+  /** Ends it early, without a word on what was seen. */
+  readonly stop: AbortSignal;
   readonly say: (text: string) => void;
   readonly onSample: (moment: Moment) => void;
 }
@@ -61,17 +63,13 @@ const SAMPLE_EVERY_MS = { least: 2_000, most: 15_000 };
 const REST_WITHIN_MS = 180_000;
 const REST_LOOK_MS = 500;
 
+/** @throws where it was stopped, and where something cannot be done that the soak itself needs: then nothing is left running. */
 export async function soak(options: SoakOptions): Promise<Soaked> {
-  const { random, say } = options;
+  const { random, say, stop } = options;
   const over = new AbortController();
-  const stopped = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    // The servers are children of nobody else.
-    process.once(signal, () => {
-      over.abort();
-      stopped.abort();
-    });
-  }
+  stop.addEventListener("abort", () => {
+    over.abort();
+  });
   await using ground = await openGround();
   await using fleet = await Fleet.start({ ground, mortals: options.mortals, leakMb: options.leakMb });
   say("all is started");
@@ -96,8 +94,9 @@ export async function soak(options: SoakOptions): Promise<Soaked> {
   const { samples, busy } = await sampling({ ...options, ground, fleet, load, harms, ledger, over: over.signal });
   over.abort();
   await going;
+  stop.throwIfAborted();
   say("waiting until all has come to its end");
-  const open = await rest(ground, stopped.signal);
+  const open = await rest(ground, stop);
   rested.abort();
   await operating;
   if (open !== "") ledger.violated("stuck", open);
@@ -183,7 +182,7 @@ function cpuTimes(): { readonly idle: number; readonly all: number } {
 }
 
 /** Waits until all runs have ended and all messages are received. @returns what has not come to its end, in words */
-async function rest({ database }: Ground, stopped: AbortSignal): Promise<string> {
+async function rest({ database }: Ground, stop: AbortSignal): Promise<string> {
   const deadline = performance.now() + REST_WITHIN_MS;
   for (;;) {
     const rows = await database.query<{ what: string }>(
@@ -193,7 +192,8 @@ async function rest({ database }: Ground, stopped: AbortSignal): Promise<string>
       [ENDED_STATUSES],
     );
     if (rows.length === 0) return "";
-    if (performance.now() > deadline || stopped.aborted) return rows.map(({ what }) => what).join(", ");
+    stop.throwIfAborted();
+    if (performance.now() > deadline) return rows.map(({ what }) => what).join(", ");
     await delay(REST_LOOK_MS);
   }
 }
