@@ -12,6 +12,6 @@ WORKDIR /app
 COPY --from=build --chown=root:root /app ./
 USER node
 EXPOSE 4400
-# The flag: without it, Node 20 aborts in code that V8 has optimised around Cedar's wasm.
-ENTRYPOINT ["node", "--no-turbo-inline-js-wasm-calls", "dist/runtime/cli/main.js"]
+# The flags, as a worker that is a child is given them: see runtime/platform/worker-child.ts.
+ENTRYPOINT ["node", "--no-turbo-inline-js-wasm-calls", "--max-semi-space-size=32", "dist/runtime/cli/main.js"]
 CMD ["--help"]

@@ -1,9 +1,15 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { afterEach, describe, expect, test, vi } from "vitest";
 import { deferred } from "../../runtime/core/deferred.ts";
-import { startWorkerChild, type WorkerChild, type WorkerDeath } from "../../runtime/platform/worker-child.ts";
+import {
+  startWorkerChild,
+  WORKER_NODE_ARGS,
+  workerNodeArgs,
+  type WorkerChild,
+  type WorkerDeath,
+} from "../../runtime/platform/worker-child.ts";
 
 /** Starts a worker that is this script, waits for its first deaths, and stops it in the end. */
 async function deathsOf(
@@ -52,4 +58,23 @@ test("a worker that never comes so far as to take runs - is started again more a
 test("a worker that has taken runs for a while before it ends by itself - is started again at once", async () => {
   const deaths = await deathsOf('process.send("ready"); setTimeout(() => process.exit(1), 150);', 3);
   expect(deaths.map(({ againInMs }) => againInMs)).toEqual([300, 300, 300]);
+});
+
+describe("what a worker's Node is told", () => {
+  afterEach(() => {
+    vi.unstubAllEnvs();
+  });
+
+  test("is what a worker needs, after what was given", () => {
+    vi.stubEnv("NODE_OPTIONS", "");
+    expect(workerNodeArgs(["--import", "tsx"])).toEqual(["--import", "tsx", ...WORKER_NODE_ARGS]);
+  });
+
+  test.each([
+    { given: ["--max_semi_space_size=64"], options: "" },
+    { given: [], options: "--enable-source-maps --max-semi-space-size=64" },
+  ])("leaves alone what somebody has set: $given $options", ({ given, options }) => {
+    vi.stubEnv("NODE_OPTIONS", options);
+    expect(workerNodeArgs(given)).toEqual([...given, "--no-turbo-inline-js-wasm-calls"]);
+  });
 });
