@@ -1,0 +1,2 @@
+/** @returns the SVG of a Vega-Lite specification */
+export function draw(specification: object): Promise<string>;
