@@ -1,6 +1,6 @@
 /**
  * What a step costs, side by side with what one would use instead: `npm run bench:engine -- [--json] [--rounds N]
- * [--seconds N] [--only a,b]`. Each round, each contestant in turn is started in processes of its own, warmed up, and
+ * [--seconds N] [--only a,b] [--chart FILE] [--write]`. Each round, each contestant in turn is started in processes of its own, warmed up, and
  * measured with one run at a time, with twenty, and with twenty on two processes; the figures are medians of the rounds.
  * Runs have five steps, each of which calls a tool and appends 100 bytes, and count once their end is durable.
  *
@@ -18,26 +18,25 @@
  *   with such a worker;
  * - `alone20` `{memorySaverMsPerStep, signalboxMsPerStep, ratio}`: one run of twenty steps at a time, by turns.
  *
- * `--only` takes names of contestants and of these four.
+ * `--only` takes names of contestants and of these four. `--write` puts what was measured whole (all contestants; all four)
+ * into docs/performance.md, with the chart that `--chart` draws into a file.
  */
-import { spawn } from "node:child_process";
-import { existsSync } from "node:fs";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { openConnection } from "../../runtime/journal/database.ts";
+import { drawTo } from "./charts/chart.ts";
 import { alone20 } from "./engine/alone20.ts";
 import { growth } from "./engine/growth.ts";
+import { installBenchPackages } from "./engine/install.ts";
 import { live } from "./engine/live.ts";
 import { wake } from "./engine/wake.ts";
-import { ContestantProcess } from "./engine/contestant.ts";
 import { CONTESTANTS, type ContestantKind } from "./engine/contestants.ts";
-import { compiledProgram } from "./engine/programs.ts";
-import { postgresCounts, type PostgresCounts } from "./engine/postgres-counters.ts";
-import type { Done } from "./engine/serve.ts";
+import { Metered } from "./engine/metered.ts";
 import { startBenchServers, type BenchServers } from "./engine/servers.ts";
-import { median } from "./engine/statistics.ts";
+import { medianCost, type StepCost } from "./engine/step-cost.ts";
 import { STEPS } from "./engine/work.ts";
+import { engineChart } from "./page/engine.ts";
+import type { Figures } from "./page/figures.ts";
+import { measuredNow } from "./page/measured.ts";
+import { writePage } from "./page/page.ts";
 
 /** What is measured once, beside the scenes. */
 const SINGLE: Readonly<Record<string, (servers: BenchServers) => Promise<object>>> = {
@@ -54,6 +53,8 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "4" },
     warm: { type: "string", default: "200" },
     only: { type: "string" },
+    chart: { type: "string" },
+    write: { type: "boolean", default: false },
   },
 });
 const rounds = Number(values.rounds);
@@ -70,90 +71,24 @@ for (const name of wanted ?? []) {
 const SCENES = ["c1", "c20", "c20w2"] as const;
 type Scene = (typeof SCENES)[number];
 
-/** What a contestant's step costs; null where it has no such thing. */
-interface Figures {
-  readonly stepsPerS: number;
-  readonly msPerStep: number;
-  readonly sqlPerStep: number | null;
-  readonly walBytesPerStep: number | null;
-  readonly tableBytesPerStep: number | null;
-  readonly nodeCpuMsPerStep: number;
-  readonly pgCpuMsPerStep: number | null;
-}
-
 function say(line: string): void {
   process.stderr.write(`${line}\n`);
 }
 
-/** The contestants' packages, which the product does not have. */
-async function installPeers(): Promise<void> {
-  const folder = fileURLToPath(new URL(".", import.meta.url));
-  if (existsSync(`${folder}node_modules/.package-lock.json`)) return;
-  say("installing what is compared with (test/bench/package.json) ...");
-  const npm = spawn("npm", ["ci", "--no-audit", "--no-fund"], { cwd: folder, stdio: ["ignore", 2, 2] });
-  const [code] = (await once(npm, "exit")) as [number | null];
-  if (code !== 0) throw new Error(`npm ci in test/bench ended with ${String(code)}.`);
-}
-
 /** One contestant's turn: its figures in each scene. */
-async function turn(servers: BenchServers, kind: ContestantKind): Promise<Record<Scene, Figures>> {
-  const program = await compiledProgram(kind.program);
-  const databaseUrl =
-    kind.database === "none" ? "" : await servers.database(`bench_${kind.name.toLowerCase()}`, kind.database);
-  await using surroundings = await kind.surroundings({ databaseUrl, nats: servers.nats });
-  const counter = databaseUrl === "" ? null : await openConnection({ url: databaseUrl });
-  const processes: ContestantProcess[] = [];
-  try {
-    const start = async (): Promise<void> => {
-      const contestant = await ContestantProcess.start(program, kind.nodeArgs ?? [], surroundings.env);
-      processes.push(contestant);
-      await contestant.tell({ kind: "warm", runs: warmUpRuns });
-    };
-    const measured = async (concurrency: number): Promise<Figures> => {
-      const before = counter && (await postgresCounts(counter));
-      const each = { kind: "measure", concurrency: concurrency / processes.length, ms } as const;
-      const done = await Promise.all(processes.map((contestant) => contestant.tell(each)));
-      const after = counter && (await postgresCounts(counter));
-      return figuresOf(done, concurrency, before, after);
-    };
-    await start();
-    for (const [name, version] of Object.entries(processes[0]?.versions ?? {})) versions.set(name, version);
-    const c1 = await measured(1);
-    const c20 = await measured(20);
-    await start();
-    const c20w2 = await measured(20);
-    for (const contestant of processes.splice(0)) await contestant.close();
-    await kind.check?.(databaseUrl, STEPS.length);
-    return { c1, c20, c20w2 };
-  } finally {
-    for (const contestant of processes) await contestant.close();
-    await counter?.end();
-  }
-}
-
-function figuresOf(
-  done: readonly Done[],
-  concurrency: number,
-  before: PostgresCounts | null,
-  after: PostgresCounts | null,
-): Figures {
-  const steps = done.reduce((sum, { runs }) => sum + runs, 0) * STEPS.length;
-  const tookMs = Math.max(...done.map((one) => one.ms));
-  const per = (count: keyof PostgresCounts): number | null =>
-    before && after ? (after[count] - before[count]) / steps : null;
-  return {
-    stepsPerS: (steps / tookMs) * 1_000,
-    msPerStep: (tookMs * concurrency) / steps,
-    sqlPerStep: per("statements"),
-    walBytesPerStep: per("walBytes"),
-    tableBytesPerStep: per("tableBytes"),
-    nodeCpuMsPerStep: done.reduce((sum, { cpuMs }) => sum + cpuMs, 0) / steps,
-    pgCpuMsPerStep: per("cpuMs"),
-  };
+async function turn(servers: BenchServers, kind: ContestantKind): Promise<Record<Scene, StepCost>> {
+  await using metered = await Metered.start(servers, kind, { stepsPerRun: STEPS.length, warmUpRuns });
+  for (const [name, version] of Object.entries(metered.processes[0]?.versions ?? {})) versions.set(name, version);
+  const c1 = await metered.cost({ concurrency: 1, ms });
+  const c20 = await metered.cost({ concurrency: 20, ms });
+  await metered.addProcess();
+  const c20w2 = await metered.cost({ concurrency: 20, ms });
+  await metered.check();
+  return { c1, c20, c20w2 };
 }
 
 const versions = new Map<string, string>();
-await installPeers();
+await installBenchPackages();
 await using servers = await startBenchServers();
 say(
   Object.entries(servers.settings)
@@ -161,7 +96,7 @@ say(
     .join(", "),
 );
 
-const taken = new Map<string, Record<Scene, Figures>[]>();
+const taken = new Map<string, Record<Scene, StepCost>[]>();
 for (let round = 1; round <= rounds; round++) {
   for (const kind of contestants) {
     const figures = await turn(servers, kind);
@@ -174,16 +109,21 @@ if (versions.size > 0) say([...versions].map(([name, version]) => `${name} ${ver
 
 const report: Record<string, object> = {};
 if (contestants.length > 0) {
-  for (const scene of SCENES) {
-    report[scene] = Object.fromEntries(
-      [...taken].map(([name, all]) => [name, medians(all.map((figures) => figures[scene]))]),
-    );
-  }
+  const inScene = (scene: Scene): Record<string, StepCost> =>
+    Object.fromEntries([...taken].map(([name, all]) => [name, medianCost(all.map((figures) => figures[scene]))]));
+  const scenes = { c1: inScene("c1"), c20: inScene("c20"), c20w2: inScene("c20w2") };
+  Object.assign(report, scenes);
+  await show({ scenes, versions: Object.fromEntries(versions) });
 }
 for (const [name, measure] of Object.entries(SINGLE)) {
   if (!isWanted(name)) continue;
   report[name] = rounded(await measure(servers));
   say(`${name}: ${JSON.stringify(report[name])}`);
+}
+if (values.write && Object.keys(SINGLE).every((name) => report[name])) {
+  // Each has been measured by the function of its name.
+  const waking = Object.fromEntries(Object.keys(SINGLE).map((name) => [name, report[name]])) as Figures<"waking">;
+  await writePage({ waking: measuredNow("bench:engine", servers.settings, waking) });
 }
 if (!values.json) {
   for (const [name, figures] of Object.entries(report)) {
@@ -193,6 +133,13 @@ if (!values.json) {
 }
 console.log(JSON.stringify(report));
 
+/** Draws, and writes down, what was measured of the contestants. */
+async function show(figures: Figures<"engine">): Promise<void> {
+  if (values.chart !== undefined) await drawTo(values.chart, engineChart(figures));
+  if (!values.write || contestants.length < CONTESTANTS.length) return;
+  await writePage({ engine: measuredNow("bench:engine", servers.settings, figures) });
+}
+
 function rounded(figures: object): object {
   return Object.fromEntries(
     Object.entries(figures).map(([name, figure]) => [
@@ -200,22 +147,6 @@ function rounded(figures: object): object {
       typeof figure === "number" ? round(figure) : (figure as unknown),
     ]),
   );
-}
-
-function medians(all: readonly Figures[]): Figures {
-  const of = (name: keyof Figures): number | null => {
-    const found = all.map((figures) => figures[name]);
-    return found.every((figure) => figure !== null) ? round(median(found)) : null;
-  };
-  return {
-    stepsPerS: of("stepsPerS") ?? 0,
-    msPerStep: of("msPerStep") ?? 0,
-    sqlPerStep: of("sqlPerStep"),
-    walBytesPerStep: of("walBytesPerStep"),
-    tableBytesPerStep: of("tableBytesPerStep"),
-    nodeCpuMsPerStep: of("nodeCpuMsPerStep") ?? 0,
-    pgCpuMsPerStep: of("pgCpuMsPerStep"),
-  };
 }
 
 function round(figure: number): number {

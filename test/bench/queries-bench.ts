@@ -1,17 +1,20 @@
 /**
  * How long the console's server takes for a page of every list, filter and search of its HTTP API, and for the first
- * frames of its socket: `npm run bench:queries -- [--events N] [--sessions N] [--times N] [--json]`.
+ * frames of its socket: `npm run bench:queries -- [--events N] [--sessions N] [--times N] [--json]
+ * [--write]`.
  *
  * A private Postgres is filled with a history: by default a million events in twenty thousand sessions of several
  * agents. The server runs in a process of its own. Each list is asked for with each of its filters, and with each pair
  * of them: for the first page, one in the middle and the last. The last line is
  * `{events, sessions, worst: {route, p50Ms, p99Ms}, routes: {[route]: {p50Ms, p99Ms, rows}}, ones, serverMb}`; `ones` are
- * routes that give one thing, and `worst` is of the lists and frames.
+ * routes that give one thing, and `worst` is of the lists and frames. `--write` puts it into docs/performance.md.
  */
 import { parseArgs } from "node:util";
 import { startBenchServers } from "./engine/servers.ts";
 import { fillHistory } from "./history/fill.ts";
 import { listQueries } from "./queries/lists.ts";
+import { measuredNow } from "./page/measured.ts";
+import { writePage } from "./page/page.ts";
 import { measure, type Measured, type Timings } from "./queries/measure.ts";
 
 const { values } = parseArgs({
@@ -21,6 +24,7 @@ const { values } = parseArgs({
     /** How often each page is asked for: with fewer than a hundred the 99th percentile is the slowest. */
     times: { type: "string", default: "200" },
     json: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
   },
 });
 
@@ -35,6 +39,10 @@ const measured = await measure({ databaseUrl, nats: servers.nats.console }, quer
 const { routes, ones, serverMb } = measured;
 const [route, worst] = Object.entries(routes).reduce((one, other) => (other[1].p99Ms > one[1].p99Ms ? other : one));
 const report = { ...size, worst: { route, p50Ms: worst.p50Ms, p99Ms: worst.p99Ms }, routes, ones, serverMb };
+if (values.write) {
+  const lists = { ...size, routes: Object.keys(routes).length, worst: report.worst, serverMb };
+  await writePage({ lists: measuredNow("bench:queries", servers.settings, lists) });
+}
 process.stdout.write(values.json ? `${JSON.stringify(report)}\n` : tableOf(measured));
 
 function tableOf({ routes, ones, serverMb }: Measured): string {

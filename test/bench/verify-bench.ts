@@ -1,9 +1,9 @@
 /**
- * How fast `signalbox audit verify` is: `npm run bench:verify -- [--events N] [--sessions N] [--json]`.
+ * How fast `signalbox audit verify` is: `npm run bench:verify -- [--events N] [--sessions N] [--json] [--write]`.
  *
  * A private Postgres is filled with the history that `bench:queries` asks for, and the built command verifies all of it
  * in a process of its own, three times. The last line is `{events, seconds, eventsPerS}` of the middle one, from the
- * start of the process to its end.
+ * start of the process to its end. `--write` puts it into docs/performance.md.
  */
 import { execFile } from "node:child_process";
 import { parseArgs, promisify } from "node:util";
@@ -14,6 +14,8 @@ import { urlOfNats } from "../support/servers.ts";
 import { startBenchServers } from "./engine/servers.ts";
 import { median } from "./engine/statistics.ts";
 import { fillHistory } from "./history/fill.ts";
+import { measuredNow } from "./page/measured.ts";
+import { writePage } from "./page/page.ts";
 
 const ROUNDS = 3;
 
@@ -22,6 +24,7 @@ const { values } = parseArgs({
     events: { type: "string", default: "1000000" },
     sessions: { type: "string", default: "20000" },
     json: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
   },
 });
 
@@ -39,6 +42,7 @@ for (let round = 0; round < ROUNDS; round++) {
 const events = report?.events ?? 0;
 const seconds = median(rounds);
 const result = { events, seconds: Math.round(seconds * 100) / 100, eventsPerS: Math.round(events / seconds) };
+if (values.write) await writePage({ verify: measuredNow("bench:verify", servers.settings, result) });
 process.stdout.write(
   values.json
     ? `${JSON.stringify(result)}\n`

@@ -1,30 +1,32 @@
 /** The project that Signalbox runs in the engine's benchmark: the same steps as the others, judged by twenty rules. */
 import { Annotation, END, START, StateGraph } from "@langchain/langgraph";
-import { defineAgent, defineConfig, defineTool, type AnyAgent, type SignalboxConfig } from "signalbox";
-import { z } from "zod";
-import { APPENDED, look, STEPS } from "../bench/engine/work.ts";
+import { defineAgent, defineConfig, type AnyAgent, type SignalboxConfig } from "signalbox";
+import { APPENDED, STEPS } from "../bench/engine/work.ts";
+import { loopingAgent } from "./bench-looping-agent.ts";
+import { lookTool, payTool } from "./bench-tools.ts";
 import { growingAgent, heldAgent, slowAgent } from "./bench-watched-agents.ts";
-
-const Call = z.object({ step: z.string(), question: z.string() });
-const Answer = z.object({ answer: z.string() });
 
 const State = Annotation.Root({
   id: Annotation<string>(),
   log: Annotation<string[]>({ reducer: (before, added) => before.concat(added), default: () => [] }),
 });
 
-const lookTool = defineTool({ name: "desk.look", effect: "read", input: Call, output: Answer, run: look });
-const payTool = defineTool({ name: "desk.pay", effect: "irreversible", input: Call, output: Answer, run: look });
-
+/** How many rules the benchmark's agents have, as long as nobody says otherwise. */
 export const RULES = 20;
 
-/** Twenty rules over the two tools: for each of them one permits, and nine ask something of each call. */
-export function rulesText(): string {
-  return ["look", "pay"]
-    .flatMap((tool) => [
+/** How many are about each tool: at least the one that permits it. */
+export interface RuleCounts {
+  readonly look: number;
+  readonly pay: number;
+}
+
+/** Rules over the two tools: for each of them one permits, and the others ask something of each call. */
+export function rulesText({ look, pay }: RuleCounts = { look: RULES / 2, pay: RULES / 2 }): string {
+  return Object.entries({ look, pay })
+    .flatMap(([tool, rules]) => [
       `@id("${tool}") permit (principal, action == Action::"desk.${tool}", resource);`,
       ...Array.from(
-        { length: RULES / 2 - 1 },
+        { length: rules - 1 },
         (_, i) => `@id("${tool}-not-${String(i)}") @reason("Not this one.")
 forbid (principal, action == Action::"desk.${tool}", resource)
 when { context.input.question like "*forbidden-${String(i)}*" };`,
@@ -56,7 +58,7 @@ function agent(name: string, rules: URL, pays: boolean) {
 }
 
 /** How the agents are named that the benchmark's projects hold. */
-export type BenchAgent = "reads" | "pays" | "held" | "slow" | "grows";
+export type BenchAgent = "reads" | "pays" | "held" | "slow" | "grows" | "loops";
 
 /** @param ran as {@link growingAgent} takes it */
 export function benchProject(
@@ -70,6 +72,7 @@ export function benchProject(
     held: () => heldAgent(rules),
     slow: () => slowAgent(rules),
     grows: () => growingAgent(ran),
+    loops: () => loopingAgent(rules),
   };
   return defineConfig({ agents: names.map((name) => agents[name]()) });
 }

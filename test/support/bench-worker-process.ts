@@ -1,7 +1,8 @@
 /**
  * Signalbox as a contestant: a worker as it is shipped, inside the service that starts the runs and waits for their ends.
  * `DATABASE_URL`, `NATS_WORKER` (access as JSON), `BENCH_RULES` and `BENCH_AGENTS` (with commas between them: the first is
- * what it is told to run, the others are started by others) say with what, and `SIGNALBOX_VERSION` what it is.
+ * what it is told to run, the others are started by others) say with what, `BENCH_SLOTS` how many runs at once (if not as
+ * many as usual), and `SIGNALBOX_VERSION` what it is.
  */
 import { randomUUID } from "node:crypto";
 import { pathToFileURL } from "node:url";
@@ -17,6 +18,7 @@ const {
   NATS_WORKER = "",
   BENCH_RULES = "",
   BENCH_AGENTS = "",
+  BENCH_SLOTS,
   SIGNALBOX_VERSION = "",
 } = process.env;
 
@@ -29,6 +31,7 @@ const worker = await startWorker({
   databaseUrl: DATABASE_URL,
   nats: JSON.parse(NATS_WORKER) as NatsAccess,
   log: pino({ level: "warn" }, pino.destination(2)),
+  ...(BENCH_SLOTS === undefined ? {} : { slots: Number(BENCH_SLOTS) }),
 });
 
 async function run(input: object): Promise<void> {
@@ -38,7 +41,7 @@ async function run(input: object): Promise<void> {
 
 serve({
   versions: { signalbox: SIGNALBOX_VERSION },
-  run: () => run({ id: randomUUID(), log: [] }),
+  run: (input) => run({ id: randomUUID(), log: [], ...input }),
   long: (steps) => run({ id: randomUUID(), steps, log: [] }),
   byTurns: (ages) =>
     runByTurns(ages, async (steps, pacedRun) => {

@@ -26,7 +26,7 @@ export async function alone20(servers: BenchServers, { rounds }: { readonly roun
     for (let turn = 1; turn <= TURNS_A_ROUND; turn++) {
       turns.push({ memorySaver: await msPerStep(memorySaver), signalbox: await msPerStep(signalbox) });
     }
-    await signalbox.check(STEPS);
+    await signalbox.check({ perRun: STEPS });
   }
   return {
     memorySaverMsPerStep: median(turns.map((turn) => turn.memorySaver)),

@@ -1,11 +1,14 @@
 import { verify } from "../../../runtime/audit/verify.ts";
 import { openDatabase } from "../../../runtime/journal/database.ts";
 
+/** How many calls the runs should have made: each of them, or all together. */
+export type ExpectedCalls = { readonly perRun: number } | { readonly inAll: number };
+
 /**
  * What Signalbox left behind: every run has finished with all of its calls made, each with a verdict on record, and
  * every hash of every chain is right.
  */
-export async function checkRecord(databaseUrl: string, stepsPerRun: number): Promise<void> {
+export async function checkRecord(databaseUrl: string, expected: ExpectedCalls): Promise<void> {
   const database = openDatabase({ url: databaseUrl });
   try {
     const statuses = await database.query<{ status: string; runs: number }>(
@@ -18,7 +21,7 @@ export async function checkRecord(databaseUrl: string, stepsPerRun: number): Pro
       `select count(*)::int as judged from events
        where type in ('effect_recorded', 'effect_intended') and data::json -> 'verdict' ->> 'decision' = 'allow'`,
     );
-    const wanted = finished * stepsPerRun;
+    const wanted = "inAll" in expected ? expected.inAll : finished * expected.perRun;
     if (calls?.judged !== wanted) {
       throw new Error(`${String(wanted)} calls should have a verdict on record, and ${String(calls?.judged)} have.`);
     }

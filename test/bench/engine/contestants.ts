@@ -6,7 +6,7 @@ import type { NatsAccess } from "../../../runtime/core/stack.ts";
 import { WORKER_NODE_ARGS } from "../../../runtime/platform/worker-child.ts";
 import { rulesText, type BenchAgent } from "../../support/bench-project.ts";
 import { WATCHED_RULES } from "../../support/bench-watched-agents.ts";
-import { checkRecord } from "./check-record.ts";
+import { checkRecord, type ExpectedCalls } from "./check-record.ts";
 import { startRestate } from "./restate-server.ts";
 
 /** What a contestant's processes are started with, for one round; disposed of when it is over. */
@@ -23,12 +23,18 @@ export interface ContestantKind {
   readonly database: "none" | "empty" | "migrated";
   surroundings(servers: { readonly databaseUrl: string; readonly nats: Nats }): Promise<Surroundings>;
   /** Looks, after the measurements, at what is left of them. @throws if the runs did not do what was asked */
-  check?(databaseUrl: string, stepsPerRun: number): Promise<void>;
+  check?(databaseUrl: string, calls: ExpectedCalls): Promise<void>;
 }
 
 interface Nats {
   readonly worker: NatsAccess;
   readonly console: NatsAccess;
+}
+
+/** What is otherwise than usual. */
+interface SignalboxVariant {
+  readonly rules?: string;
+  readonly nodeArgs?: readonly string[];
 }
 
 const peer = (name: string): URL => new URL(`../peers/${name}.mjs`, import.meta.url);
@@ -53,18 +59,25 @@ function withDatabase(name: string): ContestantKind {
   };
 }
 
-/** @param agents the first is the one whose runs the benchmark asks it for */
-function signalbox(name: string, ...agents: readonly BenchAgent[]): ContestantKind {
+/**
+ * @param name that of its database, too
+ * @param agents the first is the one whose runs the benchmark asks it for
+ */
+export function signalbox(
+  name: string,
+  agents: readonly BenchAgent[],
+  { rules: text = rulesText(), nodeArgs = WORKER_NODE_ARGS }: SignalboxVariant = {},
+): ContestantKind {
   return {
     name,
     program: new URL("../../support/bench-worker-process.ts", import.meta.url),
-    nodeArgs: WORKER_NODE_ARGS,
+    nodeArgs,
     database: "migrated",
     check: checkRecord,
     async surroundings({ databaseUrl, nats }) {
       const folder = await mkdtemp(join(tmpdir(), "signalbox-bench-rules-"));
       const rules = join(folder, "rules.cedar");
-      await writeFile(rules, agents.includes("held") ? rulesText() + WATCHED_RULES : rulesText());
+      await writeFile(rules, agents.includes("held") ? text + WATCHED_RULES : text);
       return {
         env: {
           DATABASE_URL: databaseUrl,
@@ -99,14 +112,14 @@ export const CONTESTANTS: readonly ContestantKind[] = [
   withDatabase("dbos"),
   restate,
   withDatabase("mastra"),
-  signalbox("signalbox", "reads"),
-  signalbox("signalboxIrreversible", "pays"),
+  signalbox("signalbox", ["reads"]),
+  signalbox("signalboxIrreversible", ["pays"]),
 ];
 
 /** Signalbox with agents that somebody watches, beside the one that keeps it busy. */
-export const WATCHED_SIGNALBOX: ContestantKind = signalbox("watched", "reads", "held", "slow");
+export const WATCHED_SIGNALBOX: ContestantKind = signalbox("watched", ["reads", "held", "slow"]);
 /** Signalbox with an agent that makes runs of as many supersteps as it is told. */
-export const GROWING_SIGNALBOX: ContestantKind = signalbox("growing", "grows");
+export const GROWING_SIGNALBOX: ContestantKind = signalbox("growing", ["grows"]);
 
 export function contestant(name: string): ContestantKind {
   const found = CONTESTANTS.find((one) => one.name === name);

@@ -39,7 +39,7 @@ async function bytes(servers: BenchServers): Promise<Pick<Growth, "steps" | "tab
     const before = await postgresCounts(counter);
     await signalbox.process.tell({ kind: "long", steps: STEPS });
     // What it still writes, it writes before it has ended.
-    await signalbox.check(0);
+    await signalbox.check({ perRun: 0 });
     const after = await postgresCounts(counter);
     return {
       steps: STEPS,
@@ -62,7 +62,7 @@ async function times(
     // The first pair warms up.
     if (pair > 0) turns.push(...done.turns);
   }
-  await signalbox.check(0);
+  await signalbox.check({ perRun: 0 });
   const ratios = turns.map(({ youngMs, oldMs }) => oldMs / youngMs);
   return {
     msPerStepAt50: median(turns.map(({ youngMs }) => youngMs)),

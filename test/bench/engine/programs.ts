@@ -2,7 +2,7 @@ import { basename, dirname, extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
-const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+export const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /**
  * Makes a program that plain Node runs, beside itself so that it finds the packages that it found before: no
@@ -23,6 +23,8 @@ export async function compiledProgram(program: URL): Promise<string> {
     platform: "node",
     format: "esm",
     target: "node20",
+    // For whoever asks where a line comes from; the program does not name it.
+    sourcemap: "external",
     logLevel: "error",
   });
   return outfile;

@@ -1,3 +1,4 @@
+import type { ExpectedCalls } from "./check-record.ts";
 import { ContestantProcess } from "./contestant.ts";
 import type { ContestantKind } from "./contestants.ts";
 import { compiledProgram } from "./programs.ts";
@@ -10,7 +11,7 @@ export interface RunningContestant extends AsyncDisposable {
   readonly databaseUrl: string;
   close(): Promise<void>;
   /** Ends it, and looks at what it has left behind. @throws if the runs did not do what was asked */
-  check(stepsPerRun: number): Promise<void>;
+  check(calls: ExpectedCalls): Promise<void>;
 }
 
 /** @param env what its process is told besides its surroundings */
@@ -34,9 +35,9 @@ export async function startContestant(
     process,
     databaseUrl,
     close,
-    async check(stepsPerRun) {
+    async check(calls) {
       await close();
-      await kind.check?.(databaseUrl, stepsPerRun);
+      await kind.check?.(databaseUrl, calls);
     },
     async [Symbol.asyncDispose]() {
       await close();

@@ -1,15 +1,20 @@
 /**
  * The side of a contestant: it says that it is ready and in which versions, then does what it is told over IPC.
  */
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
+import { Session } from "node:inspector/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Turn } from "../../support/bench-paced-run.ts";
 
 export interface Contestant {
   readonly versions: Readonly<Record<string, string>>;
-  /** Starts a run of the steps, and resolves once its end is as durable as this contestant makes it. */
-  run(): Promise<void>;
+  /**
+   * Starts a run of the steps, and resolves once its end is as durable as this contestant makes it.
+   *
+   * @param input what the run is given besides what makes it one of its own; a peer's runs take none
+   */
+  run(input?: object): Promise<void>;
   /** Makes one run of so many supersteps. */
   long?(steps: number): Promise<void>;
   /** Makes two runs go on by turns, from these supersteps of each on. */
@@ -24,9 +29,18 @@ export interface Ages {
   readonly turns: number;
 }
 
+/** Runs, so many at a time, until the time is over and those under way have ended. */
+export interface Load {
+  readonly concurrency: number;
+  readonly ms: number;
+  readonly input?: object;
+}
+
 export type Order =
-  | { readonly kind: "warm"; readonly runs: number }
-  | { readonly kind: "measure"; readonly concurrency: number; readonly ms: number }
+  | { readonly kind: "warm"; readonly runs: number; readonly input?: object }
+  | ({ readonly kind: "measure" } & Load)
+  /** The same under V8's CPU profiler, whose profile goes `to` a file. */
+  | ({ readonly kind: "profile"; readonly to: string } & Load)
   | { readonly kind: "long"; readonly steps: number }
   | ({ readonly kind: "by turns" } & Ages)
   | { readonly kind: "close" };
@@ -37,6 +51,8 @@ export interface Done {
   readonly ms: number;
   /** User and system time of its process, all threads. */
   readonly cpuMs: number;
+  /** The memory of its process afterwards. */
+  readonly rssMb: number;
   /** What supersteps took where runs went on by turns; else empty. */
   readonly turns: readonly Turn[];
 }
@@ -65,35 +81,75 @@ function answer(message: Answer): void {
 }
 
 async function obey(order: Order, contestant: Contestant): Promise<Done> {
+  if (order.kind === "profile") {
+    const stop = await startProfile();
+    const done = await timed(order, contestant);
+    await stop(order.to);
+    return done;
+  }
+  return timed(order, contestant);
+}
+
+async function timed(order: Order, contestant: Contestant): Promise<Done> {
   const cpu = process.cpuUsage();
   const startedMs = performance.now();
   let runs = 0;
   let turns: readonly Turn[] = [];
-  if (order.kind === "close") await contestant.close?.();
-  else if (order.kind === "long") {
-    await contestant.long?.(order.steps);
-    runs = 1;
-  } else if (order.kind === "by turns") {
-    turns = (await contestant.byTurns?.(order)) ?? [];
-    runs = 2;
-  } else {
-    const wanted = order.kind === "warm" ? order.runs : Infinity;
-    const ms = order.kind === "measure" ? order.ms : Infinity;
-    const concurrency = order.kind === "measure" ? order.concurrency : WARM_UP_CONCURRENCY;
-    let started = 0;
-    await Promise.all(
-      Array.from({ length: concurrency }, async () => {
-        while (started < wanted && performance.now() - startedMs < ms) {
-          started++;
-          await contestant.run();
-          runs++;
-        }
-      }),
-    );
+  switch (order.kind) {
+    case "close":
+      await contestant.close?.();
+      break;
+    case "long":
+      await contestant.long?.(order.steps);
+      runs = 1;
+      break;
+    case "by turns":
+      turns = (await contestant.byTurns?.(order)) ?? [];
+      runs = 2;
+      break;
+    case "warm":
+      runs = await makeRuns(contestant, { concurrency: WARM_UP_CONCURRENCY, ms: Infinity, ...order }, order.runs);
+      break;
+    case "measure":
+    case "profile":
+      runs = await makeRuns(contestant, order, Infinity);
   }
   const ms = performance.now() - startedMs;
   const { user, system } = process.cpuUsage(cpu);
-  return { runs, ms, cpuMs: (user + system) / 1_000, turns };
+  return { runs, ms, cpuMs: (user + system) / 1_000, rssMb: process.memoryUsage.rss() / 1_000_000, turns };
+}
+
+/** @returns how many it made, at most as many as are wanted */
+async function makeRuns(contestant: Contestant, { concurrency, ms, input }: Load, wanted: number): Promise<number> {
+  const endMs = performance.now() + ms;
+  let started = 0;
+  let ended = 0;
+  await Promise.all(
+    Array.from({ length: concurrency }, async () => {
+      while (started < wanted && performance.now() < endMs) {
+        started++;
+        await contestant.run(input);
+        ended++;
+      }
+    }),
+  );
+  return ended;
+}
+
+const SAMPLE_US = 250;
+
+/** @returns stops it, and writes the profile to a file, as Chrome's developer tools open it */
+async function startProfile(): Promise<(to: string) => Promise<void>> {
+  const session = new Session();
+  session.connect();
+  await session.post("Profiler.enable");
+  await session.post("Profiler.setSamplingInterval", { interval: SAMPLE_US });
+  await session.post("Profiler.start");
+  return async (to) => {
+    const { profile } = await session.post("Profiler.stop");
+    session.disconnect();
+    await writeFile(to, JSON.stringify(profile));
+  };
 }
 
 /** The versions of installed packages, looked for from a file that imports them. */
