@@ -1,6 +1,6 @@
 import { openConnection } from "../../../runtime/journal/database.ts";
 import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import { join } from "node:path";
 import { migrate } from "../../../runtime/journal/migrate.ts";
 import { removeDataFolder, startStack, type Stack } from "../../../runtime/stack/index.ts";
@@ -10,7 +10,7 @@ const TEMPLATE = "bench_template";
 
 export interface BenchServers extends AsyncDisposable {
   readonly nats: Stack["nats"];
-  /** What the servers are, and the settings that a commit's durability depends on. */
+  /** What the servers are, the settings that a commit's durability depends on, and the machine's load before. */
   readonly settings: Readonly<Record<string, string>>;
   /** A database of its own, empty or with Signalbox's tables. */
   database(name: string, kind: "empty" | "migrated"): Promise<string>;
@@ -22,6 +22,8 @@ export interface BenchServers extends AsyncDisposable {
  * @param options.notesCommitTimes whether Postgres notes when each transaction was committed, too
  */
 export async function startBenchServers({ notesCommitTimes = false } = {}): Promise<BenchServers> {
+  // What else the machine does: figures that were taken beside it say so.
+  const load = (loadavg()[0] ?? NaN).toFixed(1);
   const dataDir = await mkdtemp(join(tmpdir(), "signalbox-bench-"));
   const start = (): Promise<Stack> => startStack({ dataDir, open: openConnection });
   const first = await start();
@@ -38,6 +40,7 @@ export async function startBenchServers({ notesCommitTimes = false } = {}): Prom
     url,
     "select current_setting('server_version') as postgres, current_setting('fsync') as fsync, current_setting('synchronous_commit') as synchronous_commit",
   );
+  if (settings) settings["load"] = load;
   for (const { name, version } of stack.describe()) if (name === "nats" && settings) settings["nats"] = version;
   return {
     nats: stack.nats,

@@ -3,7 +3,7 @@ import type { Chart } from "../charts/chart.ts";
 import { lines, type LinesOptions, type Panel } from "../charts/lines.ts";
 import type { StepCost } from "../engine/step-cost.ts";
 import type { Figures, Sweep } from "./figures.ts";
-import { bytes, ms, number, table } from "./markdown.ts";
+import { bytes, count, ms, number, table } from "./markdown.ts";
 
 /** How a sweep is shown. */
 interface SweepView {
@@ -113,7 +113,7 @@ export function sweepTable(name: SweepName, sweep: Sweep): string {
   return table(
     [x, ...(several ? [""] : []), ...columns],
     sweep.map((point) => [
-      point.x.toLocaleString("en"),
+      count(point.x),
       ...(several ? [point.series] : []),
       ...columns.map((column) => COLUMNS[column](point)),
     ]),

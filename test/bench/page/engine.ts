@@ -2,7 +2,7 @@
 import { groupedBars } from "../charts/bars.ts";
 import type { Chart } from "../charts/chart.ts";
 import type { Figures } from "./figures.ts";
-import { bytes, ms, number, table } from "./markdown.ts";
+import { bytes, count, ms, number, table } from "./markdown.ts";
 
 const SCENES = {
   c1: "one run at a time",
@@ -84,13 +84,13 @@ export function wakingTable({ wake, live, alone20, growth }: Figures<"waking">):
         "an approval is asked to be decided … the node after the held call starts",
         ms(wake.p50Ms),
         ms(wake.p99Ms),
-        `${number(wake.decisions)} decisions`,
+        `${count(wake.decisions)} decisions`,
       ],
       [
         "an event is committed … its frame is at a client of the console",
         ms(live.p50Ms),
         ms(live.p99Ms),
-        `${number(live.events)} events`,
+        `${count(live.events)} events`,
       ],
     ],
   );
@@ -100,7 +100,7 @@ export function wakingTable({ wake, live, alone20, growth }: Figures<"waking">):
       ["a step of a run alone, of twenty steps: Signalbox", ms(alone20.signalboxMsPerStep)],
       ["the same: LangGraph with its MemorySaver", ms(alone20.memorySaverMsPerStep)],
       [
-        `a run of ${number(growth.steps)} supersteps that call nothing: in tables, WAL`,
+        `a run of ${count(growth.steps)} supersteps that call nothing: in tables, WAL`,
         `${bytes(growth.tableBytes)}, ${bytes(growth.walBytes)}`,
       ],
       [

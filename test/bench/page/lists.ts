@@ -1,12 +1,12 @@
 /** The blocks of what `npm run bench:queries` and `npm run bench:verify` measure. */
 import type { Figures } from "./figures.ts";
-import { ms, number, table } from "./markdown.ts";
+import { count, ms, number, table } from "./markdown.ts";
 
 export function listsTable({ events, sessions, routes, worst, serverMb }: Figures<"lists">): string {
   return table(
     ["what", "figure"],
     [
-      ["in the database", `${events.toLocaleString("en")} events in ${sessions.toLocaleString("en")} sessions`],
+      ["in the database", `${count(events)} events in ${count(sessions)} sessions`],
       ["lists, filters, pairs of filters, pages and first frames that were asked for", number(routes)],
       [`the slowest of them, \`${worst.route}\`: median`, ms(worst.p50Ms)],
       ["the same: 99th percentile", ms(worst.p99Ms)],
@@ -19,7 +19,7 @@ export function verifyTable({ events, seconds, eventsPerS }: Figures<"verify">):
   return table(
     ["what", "figure"],
     [
-      [`\`signalbox audit verify\` of ${events.toLocaleString("en")} events`, `${number(seconds)} s`],
+      [`\`signalbox audit verify\` of ${count(events)} events`, `${number(seconds)} s`],
       ["events a second", number(eventsPerS)],
     ],
   );

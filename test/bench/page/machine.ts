@@ -8,5 +8,6 @@ export function machineOf(settings: Readonly<Record<string, string>>): string {
     `Node ${process.version.slice(1)}`,
     `PostgreSQL ${version} with fsync ${settings["fsync"] ?? "?"}`,
     `nats-server ${settings["nats"] ?? "?"}`,
+    `load before it ${settings["load"] ?? "?"}`,
   ].join(", ");
 }

@@ -5,6 +5,11 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return [line(head), line(rule), ...rows.map(line)].join("\n");
 }
 
+/** All digits, for what was counted. */
+export function count(figure: number): string {
+  return figure.toLocaleString("en");
+}
+
 /** Three digits that say something, and commas between thousands. */
 export function number(figure: number | null): string {
   if (figure === null || Number.isNaN(figure)) return "–";

@@ -7,8 +7,10 @@ export function measuredNow<Name extends FigureName>(
   settings: Readonly<Record<string, string>>,
   figures: Figures<Name>,
 ): Measured<Name> {
+  // How it is printed is not what is measured.
+  const options = process.argv.slice(2).filter((option) => option !== "--json");
   return {
-    command: `npm run ${script} -- ${process.argv.slice(2).join(" ")}`,
+    command: `npm run ${script} -- ${options.join(" ")}`,
     machine: machineOf(settings),
     measured: new Date().toISOString().slice(0, 10),
     figures,

@@ -1,6 +1,6 @@
 /** The blocks that are worked out from figures of several commands. */
 import type { AllFigures } from "./figures.ts";
-import { bytes, ms, number, table } from "./markdown.ts";
+import { bytes, count, ms, number, table } from "./markdown.ts";
 
 const RUNS_A_DAY = 1_000_000;
 const STEPS_A_RUN = 10;
@@ -44,7 +44,7 @@ export function answers({ floor, engine, waking, length, lists, verify }: AllFig
       ],
       [
         "whether long runs get slow",
-        `CPU of a step: ${ms(first?.cost.nodeCpuMsPerStep ?? null)} in runs of ${number(first?.x ?? null)} steps, ${ms(last?.cost.nodeCpuMsPerStep ?? null)} in runs of ${(last?.x ?? NaN).toLocaleString("en")}`,
+        `CPU of a step: ${ms(first?.cost.nodeCpuMsPerStep ?? null)} in runs of ${number(first?.x ?? null)} steps, ${ms(last?.cost.nodeCpuMsPerStep ?? null)} in runs of ${count(last?.x ?? NaN)}`,
         "[run length](#run-length)",
       ],
       [
@@ -85,7 +85,7 @@ export function sizing({ floor }: AllFigures): string {
   return table(
     ["what", "how", "so many"],
     [
-      ["steps a day", `${RUNS_A_DAY.toLocaleString("en")} runs × ${String(STEPS_A_RUN)}`, steps.toLocaleString("en")],
+      ["steps a day", `${count(RUNS_A_DAY)} runs × ${String(STEPS_A_RUN)}`, count(steps)],
       ["steps a second at the peak", `${String(PEAK)} × the mean`, number(peak)],
       ["cores that workers keep busy then", `× ${ms(node)}`, number(cores(node))],
       [
