@@ -59,7 +59,7 @@ export class Fleet implements AsyncDisposable {
     const aborts: Abort[] = [];
     const onAbort = (abort: Abort): void => {
       aborts.push(abort);
-      process.stderr.write(`${abort.name} ended by itself: ${abort.how}\n${abort.said}\n`);
+      process.stderr.write(`${abort.name} ended otherwise than it was to: ${abort.how}\n${abort.said}\n`);
     };
     const [workerPath, consolePath] = await Promise.all(
       ["./worker-process.ts", "./console-process.ts"].map((file) => compiledProgram(new URL(file, import.meta.url))),

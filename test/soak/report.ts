@@ -60,7 +60,7 @@ export function report(soaked: Soaked): Report {
     lines: [
       ...[...judged].map(([name, one]) => judgedLine(name, one)),
       ...violations.slice(0, SHOWN_VIOLATIONS).map(({ kind, what }) => `${kind}: ${what}`),
-      ...aborts.map(({ name, how }) => `${name} ended by itself: ${how}`),
+      ...aborts.map(({ name, how }) => `${name} ended otherwise than it was to: ${how}`),
       `harms: ${[...harms].map(([harm, times]) => `${harm} ${String(times)}`).join(", ")}`,
       `people: ${JSON.stringify(soaked.people)}, pages: ${JSON.stringify(soaked.watched)}`,
     ],

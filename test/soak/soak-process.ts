@@ -12,7 +12,7 @@ const ANSWER_WITHIN_MS = 20_000;
 /** A process that ended although nobody had asked it to, or otherwise than it was asked to. */
 export interface Abort {
   readonly name: string;
-  /** Its exit code, or the signal that ended it. */
+  /** Its exit code, the signal that ended it, or that it did not end in time. */
   readonly how: string;
   /** The end of what it wrote to its standard error. */
   readonly said: string;
@@ -33,6 +33,7 @@ export class SoakProcess {
   readonly #exited: Promise<unknown>;
   /** How it may end now. */
   #mayEnd: "not" | "killed" | "well" = "not";
+  #late = false;
   #said = "";
 
   private constructor({ name, path, nodeArgs, env, onAbort }: SoakProgram) {
@@ -54,7 +55,10 @@ export class SoakProcess {
       const { exitCode, signalCode } = this.#child;
       if (this.#mayEnd === "killed" && signalCode === "SIGKILL") return;
       if (this.#mayEnd === "well" && exitCode === 0) return;
-      onAbort({ name, how: String(signalCode ?? exitCode), said: this.#said });
+      const how = this.#late
+        ? `not within ${String(STOP_WITHIN_MS / 1_000)} s of its SIGTERM`
+        : String(signalCode ?? exitCode);
+      onAbort({ name, how, said: this.#said });
     });
   }
 
@@ -116,7 +120,10 @@ export class SoakProcess {
   async stop(): Promise<void> {
     this.#mayEnd = "well";
     this.#child.kill("SIGTERM");
-    const late = setTimeout(() => this.#child.kill("SIGKILL"), STOP_WITHIN_MS);
+    const late = setTimeout(() => {
+      this.#late = true;
+      this.#child.kill("SIGKILL");
+    }, STOP_WITHIN_MS);
     await this.#exited;
     clearTimeout(late);
   }
