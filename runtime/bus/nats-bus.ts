@@ -23,6 +23,7 @@ import {
   type TokenFrame,
 } from "../core/bus.ts";
 import { canonicalJson } from "../core/canonical.ts";
+import { deferred } from "../core/deferred.ts";
 import type { NatsAccess } from "../core/stack.ts";
 import { BusUnavailableError } from "./errors.ts";
 
@@ -88,6 +89,7 @@ export class NatsBus implements Bus {
   readonly #loops: Promise<void>[] = [];
   readonly #handling = new Set<Promise<void>>();
   #closed = false;
+  readonly #closing = deferred<undefined>();
   #manager: Promise<JetStreamManager> | null = null;
 
   private constructor(options: NatsBusOptions, connection: NatsConnection) {
@@ -246,6 +248,8 @@ export class NatsBus implements Bus {
       const consumer = await this.#jetstream.consumers.get(stream.name, durable);
       const messages = await consumer.consume({ max_messages: 100, abort_on_missing_resource: true });
       this.#consumers.add(messages);
+      // Closing has not waited for it.
+      if (this.#closed) await messages.close();
       return messages;
     };
     const handling = new Set<Promise<void>>();
@@ -281,7 +285,7 @@ export class NatsBus implements Bus {
     while (!this.#closed) {
       try {
         this.#manager = null;
-        return await open();
+        return await Promise.race([open(), this.#closing.promise.then(() => last)]);
       } catch (error) {
         this.#trouble(`consuming ${durable}`, error);
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -353,6 +357,8 @@ export class NatsBus implements Bus {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    // What waits for a server that does not answer is not waited for.
+    this.#closing.resolve(undefined);
     for (const messages of this.#consumers) await messages.close();
     await Promise.all(this.#loops);
     await Promise.all(this.#handling);

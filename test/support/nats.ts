@@ -27,8 +27,8 @@ export interface TestNats extends AsyncDisposable {
   readonly url: string;
   /** Ends the server: in good order, or with SIGKILL. */
   stop(signal?: "SIGTERM" | "SIGKILL"): Promise<void>;
-  /** Starts a stopped server again on the same port and data. */
-  start(): Promise<void>;
+  /** Starts a stopped server again on the same port and data, with JetStream as at first unless said otherwise. */
+  start(options?: Pick<TestNatsOptions, "jetStream">): Promise<void>;
   /** Deletes all that JetStream holds. Only while the server is stopped. */
   wipe(): Promise<void>;
 }
@@ -52,12 +52,12 @@ export async function startTestNats(options: TestNatsOptions = {}): Promise<Test
   const nats: TestNats = {
     access: { servers: [`nats://127.0.0.1:${String(port)}`] },
     url: `nats://127.0.0.1:${String(port)}`,
-    async start() {
+    async start({ jetStream = options.jetStream } = {}) {
       if (child) throw new Error("This nats-server runs already.");
       await mkdir(store, { recursive: true });
       if (user) for (const path of [folder, store]) await chown(path, user.uid, user.gid);
       const args = ["-a", "127.0.0.1", "-p", String(port), "-sd", store];
-      if (options.jetStream !== false) args.push("-js");
+      if (jetStream !== false) args.push("-js");
       if (options.configFile !== undefined) args.push("-c", options.configFile);
       const started = spawn(natsProgram, args, {
         stdio: "ignore",

@@ -64,13 +64,14 @@ describe("a worker process that is killed in mid-call", () => {
       const { child, project, run, ledger } = await inMidCall(true, hold);
       child.kill("SIGKILL");
       await once(child, "exit");
+      // A worker without a core for as long as its lease begins again, before it has called anything.
+      const before = effectTypes(await platform.journal.read(run));
+      expect(before[0]).toBe("effect_intended");
       await using _other = await platform.worker(project, { limits: { leaseMs: LEASE_MS } });
       const events = await platform.reach(run, "finished");
       expect(await payments(ledger)).toHaveLength(1);
-      expect(effectTypes(events)).toEqual(
-        hold === "after"
-          ? ["effect_intended", "effect_finished"]
-          : ["effect_intended", "effect_repeated", "effect_finished"],
+      expect(effectTypes(events).slice(before.length)).toEqual(
+        hold === "after" ? ["effect_finished"] : ["effect_repeated", "effect_finished"],
       );
     },
   );
