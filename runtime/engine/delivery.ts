@@ -3,7 +3,7 @@
  * else all make their step first, each time, and whoever waits for a reply of the database, or for a message, would wait
  * that long for each of them.
  */
-const TURNS_AT_ONCE = 4;
+const TURNS_AT_ONCE = 8;
 
 const waiting: (() => void)[] = [];
 let underWay = 0;
