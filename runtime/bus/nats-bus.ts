@@ -23,7 +23,6 @@ import {
   type TokenFrame,
 } from "../core/bus.ts";
 import { canonicalJson } from "../core/canonical.ts";
-import { deferred } from "../core/deferred.ts";
 import type { NatsAccess } from "../core/stack.ts";
 import { BusUnavailableError } from "./errors.ts";
 
@@ -89,7 +88,8 @@ export class NatsBus implements Bus {
   readonly #loops: Promise<void>[] = [];
   readonly #handling = new Set<Promise<void>>();
   #closed = false;
-  readonly #closing = deferred<undefined>();
+  /** Give up what is being opened again: its server may never answer. */
+  readonly #reopening = new Set<() => void>();
   #manager: Promise<JetStreamManager> | null = null;
 
   private constructor(options: NatsBusOptions, connection: NatsConnection) {
@@ -285,13 +285,25 @@ export class NatsBus implements Bus {
     while (!this.#closed) {
       try {
         this.#manager = null;
-        return await Promise.race([open(), this.#closing.promise.then(() => last)]);
+        return await this.#unlessClosed(open, last);
       } catch (error) {
         this.#trouble(`consuming ${durable}`, error);
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }
     }
     return last;
+  }
+
+  #unlessClosed(open: () => Promise<ConsumerMessages>, last: ConsumerMessages): Promise<ConsumerMessages> {
+    return new Promise((resolve, reject) => {
+      const giveUp = (): void => {
+        resolve(last);
+      };
+      this.#reopening.add(giveUp);
+      void open()
+        .then(resolve, reject)
+        .finally(() => this.#reopening.delete(giveUp));
+    });
   }
 
   #handle(message: JsMsg, handler: (mail: IncomingMail) => Promise<void>, beside: Set<Promise<void>>): void {
@@ -357,8 +369,7 @@ export class NatsBus implements Bus {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
-    // What waits for a server that does not answer is not waited for.
-    this.#closing.resolve(undefined);
+    for (const giveUp of this.#reopening) giveUp();
     for (const messages of this.#consumers) await messages.close();
     await Promise.all(this.#loops);
     await Promise.all(this.#handling);

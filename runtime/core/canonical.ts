@@ -1,6 +1,7 @@
 import { hash } from "node:crypto";
 import { SignalboxError } from "./errors.ts";
 import { isPlainObject } from "./json.ts";
+import { Unfit, unfitAt } from "./unfit.ts";
 
 /** A value cannot be written as canonical JSON, so it cannot be hashed, judged or recorded. */
 export class NotCanonicalError extends SignalboxError {
@@ -19,7 +20,7 @@ export function canonicalJson(value: unknown): string {
   try {
     return textOf(value);
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof Unfit)) throw error;
     throw new NotCanonicalError(
       `The value at ${error.path === "" ? "the top" : error.path} is ${error.what}, which cannot be recorded. Use plain JSON: text, finite numbers, booleans, null, arrays and objects.`,
       { details: { path: error.path } },
@@ -27,21 +28,10 @@ export function canonicalJson(value: unknown): string {
   }
 }
 
-/** What is not JSON, and where: the path grows on the way out, so that what is JSON pays nothing for it. */
-class Refused extends Error {
-  readonly what: string;
-  path = "";
-
-  constructor(what: string) {
-    super(what);
-    this.what = what;
-  }
-}
-
 function textOf(value: unknown): string {
   switch (typeof value) {
     case "string":
-      if (!value.isWellFormed()) throw new Refused("a string with half of a surrogate pair");
+      if (!value.isWellFormed()) throw new Unfit("a string with half of a surrogate pair");
       return JSON.stringify(value);
     case "number":
       return textOfNumber(value);
@@ -51,14 +41,14 @@ function textOf(value: unknown): string {
       if (value === null) return "null";
       return Array.isArray(value) ? textOfArray(value) : textOfObject(value);
     default:
-      throw new Refused(value === undefined ? "undefined" : `a ${typeof value}`);
+      throw new Unfit(value === undefined ? "undefined" : `a ${typeof value}`);
   }
 }
 
 function textOfNumber(value: number): string {
-  if (!Number.isFinite(value)) throw new Refused(String(value));
-  if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new Refused("an integer beyond 2^53");
-  if (Object.is(value, -0)) throw new Refused("negative zero");
+  if (!Number.isFinite(value)) throw new Unfit(String(value));
+  if (Number.isInteger(value) && !Number.isSafeInteger(value)) throw new Unfit("an integer beyond 2^53");
+  if (Object.is(value, -0)) throw new Unfit("negative zero");
   return String(value);
 }
 
@@ -70,7 +60,7 @@ function textOfArray(values: readonly unknown[]): string {
 }
 
 function textOfObject(value: object): string {
-  if (!isPlainObject(value)) throw new Refused(`an instance of ${value.constructor.name}`);
+  if (!isPlainObject(value)) throw new Unfit(`an instance of ${value.constructor.name}`);
   let text = "";
   for (const key of inOrder(Object.keys(value))) {
     text += (text === "" ? "" : ",") + textOfKey(key) + textAt(value[key], key);
@@ -87,8 +77,8 @@ const LONGEST_KEPT_KEY = 40;
 function textOfKey(key: string): string {
   const known = keyTexts.get(key);
   if (known !== undefined) return known;
-  if (key === "__proto__") throw at(key, new Refused("the key __proto__"));
-  if (!key.isWellFormed()) throw new Refused("a key with half of a surrogate pair");
+  if (key === "__proto__") throw unfitAt(key, new Unfit("the key __proto__"));
+  if (!key.isWellFormed()) throw new Unfit("a key with half of a surrogate pair");
   const text = `${JSON.stringify(key)}:`;
   if (keyTexts.size < MOST_KEY_TEXTS && key.length <= LONGEST_KEPT_KEY) keyTexts.set(key, text);
   return text;
@@ -98,13 +88,8 @@ function textAt(value: unknown, key: string | number): string {
   try {
     return textOf(value);
   } catch (error) {
-    throw at(key, error);
+    throw unfitAt(key, error);
   }
-}
-
-function at(key: string | number, error: unknown): unknown {
-  if (error instanceof Refused) error.path = `/${String(key)}${error.path}`;
-  return error;
 }
 
 /** Most objects have their keys in order already. */

@@ -7,6 +7,7 @@ import {
 } from "@langchain/core/messages";
 import { Command, isCommand, Overwrite, Send } from "@langchain/langgraph";
 import { isPlainObject, type JsonObject, type JsonValue } from "../core/json.ts";
+import { Unfit, unfitAt } from "../core/unfit.ts";
 import { UnrecordableValueError } from "./errors.ts";
 
 /**
@@ -29,21 +30,10 @@ export function encode(value: unknown): JsonValue {
   try {
     return encodeIn(value, new Set());
   } catch (error) {
-    if (error instanceof Unrecordable) throw unrecordable(error.path, error.what);
+    if (error instanceof Unfit) throw unrecordable(error.path, error.what);
     // The stack is what bounds the depth: `RangeError` alone would not say that the value is the cause.
     if (error instanceof RangeError) throw unrecordable("", "nested too deeply");
     throw error;
-  }
-}
-
-/** What the record cannot hold, and where: the path grows on the way out, so that what it can hold pays nothing for it. */
-class Unrecordable extends Error {
-  readonly what: string;
-  path = "";
-
-  constructor(what: string) {
-    super(what);
-    this.what = what;
   }
 }
 
@@ -75,8 +65,7 @@ function encodeAt(value: unknown, key: string | number, inside: Set<object>): Js
   try {
     return encodeIn(value, inside);
   } catch (error) {
-    if (error instanceof Unrecordable) error.path = `/${String(key)}${error.path}`;
-    throw error;
+    throw unfitAt(key, error);
   }
 }
 
@@ -98,7 +87,7 @@ function encodeIn(value: unknown, inside: Set<object>): JsonValue {
     case "object":
       return value === null ? null : encodeObject(value, inside);
     default:
-      throw new Unrecordable(`a ${typeof value}`);
+      throw new Unfit(`a ${typeof value}`);
   }
 }
 
@@ -109,7 +98,7 @@ function encodeNumber(value: number): JsonValue {
 }
 
 function encodeObject(value: object, inside: Set<object>): JsonValue {
-  if (inside.has(value)) throw new Unrecordable("a reference to an object that contains it");
+  if (inside.has(value)) throw new Unfit("a reference to an object that contains it");
   inside.add(value);
   try {
     return encodeFresh(value, inside);
@@ -123,9 +112,9 @@ function encodeFresh(value: object, inside: Set<object>): JsonValue {
   // Not `map`, which leaves the holes of a sparse array.
   if (Array.isArray(value)) return Array.from(value, at);
   if (isPlainObject(value)) {
-    if (Object.hasOwn(value, "__proto__")) throw new Unrecordable("an object with the key __proto__");
+    if (Object.hasOwn(value, "__proto__")) throw new Unfit("an object with the key __proto__");
     const broken = Object.keys(value).some((key) => !key.isWellFormed());
-    if (broken) throw new Unrecordable("an object with half of a surrogate pair in a key");
+    if (broken) throw new Unfit("an object with half of a surrogate pair in a key");
     const encoded = mapEntries(value, at);
     return Object.hasOwn(value, TAG)
       ? { [TAG]: "object", value: Object.entries(encoded).map(([key, part]) => [key, part]) }
@@ -141,11 +130,11 @@ function encodeFresh(value: object, inside: Set<object>): JsonValue {
       ...(value.goto === undefined ? {} : { goto: at(value.goto, "goto") }),
     };
   }
-  if (value instanceof Send && value.timeout !== undefined) throw new Unrecordable("a Send with a timeout");
+  if (value instanceof Send && value.timeout !== undefined) throw new Unfit("a Send with a timeout");
   if (value instanceof Send) return { [TAG]: "send", node: value.node as string, args: at(value.args, "args") };
   if (Overwrite.isInstance(value)) return { [TAG]: "overwrite", value: at(value.value, "value") };
   if (value instanceof Date) {
-    if (Number.isNaN(value.getTime())) throw new Unrecordable("an invalid Date");
+    if (Number.isNaN(value.getTime())) throw new Unfit("an invalid Date");
     return { [TAG]: "date", value: value.toISOString() };
   }
   if (value instanceof Map) {
@@ -159,7 +148,7 @@ function encodeFresh(value: object, inside: Set<object>): JsonValue {
     const { name, message } = value as { name: unknown; message: unknown };
     return { [TAG]: "error", name: at(String(name), "name"), message: at(String(message), "message") };
   }
-  throw new Unrecordable(`an instance of ${value.constructor.name}`);
+  throw new Unfit(`an instance of ${value.constructor.name}`);
 }
 
 function encodeMessage(message: BaseMessage, at: (part: unknown, key: string | number) => JsonValue): JsonValue {

@@ -9,7 +9,7 @@ const waiting: (() => void)[] = [];
 let underWay = 0;
 
 /** Does something in a turn of the event loop of its own. */
-function inTurn(work: () => void): void {
+function inTurnOfLoop(work: () => void): void {
   if (underWay === TURNS_AT_ONCE) {
     waiting.push(work);
     return;
@@ -18,7 +18,7 @@ function inTurn(work: () => void): void {
   setImmediate(() => {
     underWay--;
     const next = waiting.shift();
-    if (next) inTurn(next);
+    if (next) inTurnOfLoop(next);
     work();
   });
 }
@@ -51,7 +51,7 @@ export class Delivery {
 
   #add(hand: () => void, always: boolean): void {
     this.#queue.push({ hand, always });
-    if (this.#queue.length === 1) inTurn(this.#next);
+    if (this.#queue.length === 1) inTurnOfLoop(this.#next);
   }
 
   readonly #next = (): void => {
@@ -59,6 +59,6 @@ export class Delivery {
     if (first && (first.always || !this.#stopped)) first.hand();
     // Until here it counts as there: what is added meanwhile gets a turn of its own.
     this.#queue.shift();
-    if (this.#queue.length > 0) inTurn(this.#next);
+    if (this.#queue.length > 0) inTurnOfLoop(this.#next);
   };
 }
